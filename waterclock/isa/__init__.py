@@ -1,0 +1,1 @@
+"""What the chip obeys: instruction table, records, encoding, assembly, Program."""

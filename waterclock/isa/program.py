@@ -1,0 +1,132 @@
+"""Program: one instruction queue per ICU queue, and the dataflow its compiler meant.
+
+The queues are what the chip obeys. The flow is what the compiler meant by them: for each operand the instruction that
+produces it, for each address the logical object. `waterclock.simulator.link` rebuilds the first from the second's
+absence, from instructions and timing alone, and refuses any difference.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from waterclock.isa.record import ADDRESS, INSTRUCTION, Records
+
+NO_PRODUCER = -1
+"""The operand is not there, or holds what the host wrote (memories, parameters)."""
+QUEUE_SHIFT = 16
+"""An instruction's id is queue number << QUEUE_SHIFT | entry index."""
+
+# Which instruction produced what an operand finds. `first` is the producer. If `carried` is not NO_PRODUCER, the operand
+# is carried around the innermost loop that holds the reader: `first` produces it for iteration 0, `carried`, in the
+# iteration before, for all others. A producer in a loop that does not hold the reader counts with its last iteration.
+PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4")])
+
+# One row for each entry of a queue. Operands a, b, c; `memory`: the last instruction of this launch that wrote any of the
+# MEM word or tile that is read; `acc`: the accumulator's matvec before a matvec that is not `first`. `object` is the index
+# of the Object that the record's `address` lies in (-1 where it has none), `address` what is added to the object's base
+# (times 4 for byte addresses), `place` the lane or row meant.
+FLOW = np.dtype([
+    ("a", PRODUCER), ("b", PRODUCER), ("c", PRODUCER), ("memory", PRODUCER), ("acc", PRODUCER),
+    ("object", "<i4"), ("address", ADDRESS), ("place", ADDRESS),
+])  # fmt: skip
+
+
+def empty_instructions(count: int) -> Records:
+    """`count` zeroed INSTRUCTION rows."""
+    return np.zeros(count, INSTRUCTION)
+
+
+def empty_flow(count: int) -> Records:
+    """`count` FLOW rows that mean nothing: no producers, no object."""
+    rows = np.zeros(count, FLOW)
+    for name in ("a", "b", "c", "memory", "acc"):
+        rows[name]["first"] = rows[name]["carried"] = NO_PRODUCER
+    rows["object"] = -1
+    return rows
+
+
+def instruction_id(queue_number: int, entry: int) -> int:
+    """The id by which flow rows name an instruction."""
+    return queue_number << QUEUE_SHIFT | entry
+
+
+class Space(Enum):
+    """An addressed memory of a slice. MEM objects count words, tile objects count tiles."""
+
+    MEM = "mem"
+    RERAM = "reram"
+    SRAM = "sram"
+
+
+class Role(Enum):
+    """Who writes an object: the loader once, launches and hosts over time, or one launch for itself."""
+
+    CONSTANT = "constant"
+    STATE = "state"
+    TEMPORARY = "temporary"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Object:
+    """A logical object in one slice's memory: `size` words or tiles in each of `num_layers` copies, `stride` apart.
+
+    Copy l occupies base + l * stride .. base + l * stride + size - 1.
+    """
+
+    name: str
+    slice: str
+    space: Space
+    base: int
+    size: int
+    role: Role
+    num_layers: int = 1
+    stride: int = 0
+
+
+@dataclass(frozen=True)
+class Param:
+    """A launch parameter: register `index`, inclusive declared range, and a name for people.
+
+    `host` is true where the host writes it before every launch; otherwise a `icu.set_param` of the launch before may.
+    """
+
+    name: str
+    index: int
+    low: int
+    high: int
+    host: bool = True
+
+
+@dataclass(frozen=True)
+class Output:
+    """A named result: the 32-bit words where its vectors lie, in order, as (MEM slice, word), `size` elements in all,
+    and the instructions that write them, in the same order (NO_PRODUCER where the host did)."""
+
+    name: str
+    words: tuple[tuple[str, int], ...]
+    size: int
+    producers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Straight-line queues for one chip, with what they mean.
+
+    `queues` and `flow` are keyed by queue name (`chip.queues`) and hold INSTRUCTION and FLOW rows of equal length; a
+    queue without entries is absent. `labels` names, for each queue, the model operation that an entry serves (index into
+    `operations`, -1 for none). `length_cycles` is what the compiler predicts.
+    """
+
+    name: str
+    chip_sha256: str
+    queues: Mapping[str, Records]
+    flow: Mapping[str, Records]
+    labels: Mapping[str, np.ndarray]
+    operations: tuple[str, ...]
+    objects: tuple[Object, ...]
+    params: tuple[Param, ...]
+    outputs: tuple[Output, ...]
+    length_cycles: int
