@@ -1,9 +1,9 @@
-"""The errors that Waterclock raises on purpose: the command line turns each into one clear line."""
+"""What can go wrong, as far as a caller can tell it apart."""
 
 
 class WaterclockError(Exception):
-    """Something cannot be done; the message is one line that names what and where."""
+    """Anything that Waterclock refuses; its text is one line that says what, where and why."""
 
 
 class InputError(WaterclockError):
-    """An input is not acceptable; the message names the file, the field and the value."""
+    """The user's input is at fault; the text names the file, the field and the value."""
