@@ -1,0 +1,1 @@
+"""What the chip does: its state, the values its instructions compute, and the time they take."""
