@@ -1,0 +1,199 @@
+"""The llama architecture in GGUF -> Graph.
+
+Anything that this reading would silently get wrong is refused by name: other architectures, metadata whose meaning is
+not implemented, tensors that the graph would not use (biases, rotary factors, experts).
+"""
+
+from waterclock.frontends.builder import GraphBuilder
+from waterclock.frontends.gguf_file import GgufError, GgufFile
+from waterclock.frontends.graph import DType, Graph, ModelConfig
+
+_NEUTRAL_VALUES = {
+    "llama.rope.scaling.type": "none",
+    "llama.rope.scaling.factor": 1.0,
+    "llama.rope.scale_linear": 1.0,
+    "llama.attention.sliding_window": 0,
+    "llama.attention.causal": True,
+    "llama.attention.clamp_kqv": 0.0,
+    "llama.attention.max_alibi_bias": 0.0,
+    "llama.expert_count": 0,
+    "llama.expert_used_count": 0,
+    "llama.logit_scale": 1.0,
+    "llama.use_parallel_residual": False,
+}
+"""Metadata that is accepted only where it changes nothing."""
+
+_READ_KEYS = frozenset(
+    f"llama.{key}"
+    for key in (
+        "block_count",
+        "context_length",
+        "embedding_length",
+        "feed_forward_length",
+        "attention.head_count",
+        "attention.head_count_kv",
+        "attention.key_length",
+        "attention.value_length",
+        "attention.layer_norm_rms_epsilon",
+        "rope.freq_base",
+        "rope.dimension_count",
+        "vocab_size",
+    )
+)
+
+
+def load_llama(file: GgufFile) -> Graph:
+    """The float graph of a llama-architecture GGUF; raises GgufError naming what is missing or not supported."""
+    architecture = file.require("general.architecture", str)
+    if architecture != "llama":
+        raise GgufError(f"{file.path}: general.architecture is {architecture!r}, supported is 'llama'")
+    _check_metadata(file)
+    config = read_config(file)
+    return _LlamaBuilder(file, config).build()
+
+
+def read_config(file: GgufFile) -> ModelConfig:
+    """The model's dimensions; raises GgufError where they are missing or contradict one another."""
+    hidden, num_heads = _positive(file, "embedding_length"), _positive(file, "attention.head_count")
+    head_dim = file.optional("llama.attention.key_length", int, hidden // num_heads)
+    config = ModelConfig(
+        name=file.optional("general.name", str, file.path.stem),
+        hidden=hidden,
+        intermediate=_positive(file, "feed_forward_length"),
+        num_layers=_positive(file, "block_count"),
+        num_heads=num_heads,
+        num_kv_heads=file.optional("llama.attention.head_count_kv", int, num_heads),
+        head_dim=head_dim,
+        vocab=len(file.require_array("tokenizer.ggml.tokens", str)),
+        context_length=_positive(file, "context_length"),
+        rope_theta=file.optional("llama.rope.freq_base", float, 10_000.0),
+        rms_eps=file.require("llama.attention.layer_norm_rms_epsilon", float),
+        bos_token_id=_token_id(file, "bos_token_id"),
+        eos_token_ids=_end_token_ids(file),
+    )
+    _check_dimensions(file, config)
+    return config
+
+
+def _positive(file: GgufFile, key: str) -> int:
+    value = file.require(f"llama.{key}", int)
+    if not 0 < value < 1 << 31:
+        raise GgufError(f"{file.path}: llama.{key} is {value}, expected a positive 32-bit number")
+    return value
+
+
+def _token_id(file: GgufFile, key: str) -> int | None:
+    key = f"tokenizer.ggml.{key}"
+    if key not in file.metadata:
+        return None
+    token_id = file.require(key, int)
+    if not 0 <= token_id < (vocab := len(file.require_array("tokenizer.ggml.tokens", str))):
+        raise GgufError(f"{file.path}: {key} is {token_id}, expected 0 to {vocab - 1}")
+    return token_id
+
+
+def _end_token_ids(file: GgufFile) -> tuple[int, ...]:
+    """Every token that ends a text or a turn, in the order of the file's own importance, without repeats."""
+    ids = [_token_id(file, key) for key in ("eos_token_id", "eot_token_id", "eom_token_id")]
+    return tuple(dict.fromkeys(token_id for token_id in ids if token_id is not None))
+
+
+def _check_metadata(file: GgufFile) -> None:
+    for key, value in file.metadata.items():
+        if not key.startswith("llama.") or key in _READ_KEYS:
+            continue
+        if key not in _NEUTRAL_VALUES or value != _NEUTRAL_VALUES[key]:
+            raise GgufError(f"{file.path}: {key} is {str(value)[:64]!r}: not supported by this version")
+
+
+def _check_dimensions(file: GgufFile, config: ModelConfig) -> None:
+    checks = {
+        "llama.attention.head_count_kv": config.num_kv_heads > 0 and config.num_heads % config.num_kv_heads == 0,
+        "llama.attention.key_length": config.head_dim > 0 and config.head_dim % 2 == 0,
+        "llama.attention.value_length": file.optional("llama.attention.value_length", int, config.head_dim)
+        == config.head_dim,
+        "llama.rope.dimension_count": file.optional("llama.rope.dimension_count", int, config.head_dim)
+        == config.head_dim,
+        "llama.vocab_size": file.optional("llama.vocab_size", int, config.vocab) == config.vocab,
+        "llama.rope.freq_base": config.rope_theta > 0,
+        "llama.attention.layer_norm_rms_epsilon": config.rms_eps > 0,
+    }
+    for key, is_consistent in checks.items():
+        if not is_consistent:
+            raise GgufError(f"{file.path}: {key} is {file.metadata.get(key)}: does not fit {config}")
+
+
+class _LlamaBuilder:
+    """Adds one operation after another; every tensor it reads is ticked off, the rest is refused."""
+
+    def __init__(self, file: GgufFile, config: ModelConfig) -> None:
+        self._file = file
+        self._config = config
+        self._graph = GraphBuilder(config.name, config)
+        self._used: set[str] = set()
+
+    def build(self) -> Graph:
+        token = self._graph.input("token", (), DType.I32)
+        x = self._weighted("embedding", token, "token_embd", None)
+        for layer in range(self._config.num_layers):
+            x = self._attention(x, layer)
+            x = self._feed_forward(x, layer)
+        x = self._norm(x, "output_norm", None)
+        tied = "output.weight" not in self._file.tensors
+        logits = self._weighted("linear", x, "token_embd" if tied else "output", None, source="output")
+        if unused := sorted(self._file.tensors.keys() - self._used):
+            raise GgufError(f"{self._file.path}: tensor {unused[0]} is not supported in a llama model")
+        return self._graph.build((logits,))
+
+    def _attention(self, x: str, layer: int) -> str:
+        block = f"blk.{layer}"
+        normed = self._norm(x, f"{block}.attn_norm", layer)
+        q, k, v = (self._weighted("linear", normed, f"{block}.attn_{role}", layer) for role in "qkv")
+        q = self._rope(q, self._config.num_heads, f"{block}.attn_q", layer)
+        k = self._rope(k, self._config.num_kv_heads, f"{block}.attn_k", layer)
+        (attended,) = self._graph.add(
+            "scaled_dot_product_attention",
+            (q, k, v),
+            source=f"{block}.attn",
+            layer=layer,
+            attributes={
+                "num_heads": self._config.num_heads,
+                "num_kv_heads": self._config.num_kv_heads,
+                "head_dim": self._config.head_dim,
+            },
+        )
+        return self._residual(x, self._weighted("linear", attended, f"{block}.attn_output", layer), layer, "attn")
+
+    def _feed_forward(self, x: str, layer: int) -> str:
+        block = f"blk.{layer}"
+        normed = self._norm(x, f"{block}.ffn_norm", layer)
+        gate = self._weighted("linear", normed, f"{block}.ffn_gate", layer)
+        up = self._weighted("linear", normed, f"{block}.ffn_up", layer)
+        (activated,) = self._graph.add("silu", (gate,), source=f"{block}.ffn_gate", layer=layer)
+        (product,) = self._graph.add("mul", (activated, up), source=f"{block}.ffn_up", layer=layer)
+        return self._residual(x, self._weighted("linear", product, f"{block}.ffn_down", layer), layer, "ffn")
+
+    def _residual(self, x: str, y: str, layer: int, part: str) -> str:
+        return self._graph.add("add", (x, y), source=f"blk.{layer}.{part}", layer=layer)[0]
+
+    def _rope(self, x: str, num_heads: int, source: str, layer: int) -> str:
+        attributes = {"num_heads": num_heads, "head_dim": self._config.head_dim, "theta": self._config.rope_theta}
+        return self._graph.add("rope", (x,), source=source, layer=layer, attributes=attributes)[0]
+
+    def _norm(self, x: str, tensor: str, layer: int | None) -> str:
+        constants = {"weight": self._constant(tensor)}
+        attributes = {"eps": self._config.rms_eps}
+        return self._graph.add(
+            "rms_norm", (x,), source=tensor, layer=layer, constants=constants, attributes=attributes
+        )[0]
+
+    def _weighted(self, op: str, x: str, tensor: str, layer: int | None, *, source: str | None = None) -> str:
+        constants = {"weight": self._constant(tensor)}
+        return self._graph.add(op, (x,), source=source or tensor, layer=layer, constants=constants)[0]
+
+    def _constant(self, tensor: str) -> str:
+        name = f"{tensor}.weight"
+        if name not in self._used:
+            self._graph.constant(name, self._file.tensor(name))
+            self._used.add(name)
+        return name
