@@ -1,6 +1,7 @@
 """The Chip record: everything about a chip that another chip could have differently, and what follows from it."""
 
 from waterclock.chip.files import list_chips, load
+from waterclock.chip.floorplan import floorplan_svg
 from waterclock.chip.record import RULE_BY_FIELD, Chip
 from waterclock.chip.row import Queue, Slice, SliceKind
 from waterclock.chip.rules import Rule
@@ -20,6 +21,7 @@ __all__ = [
     "SliceKind",
     "Vxm",
     "WeightCell",
+    "floorplan_svg",
     "list_chips",
     "load",
 ]

@@ -156,6 +156,19 @@ class Chip:
         """Dense int8 operations a second, multiply and add counted apart: every MXM reads a whole tile each cycle."""
         return 2 * self.tile_bytes * self.num_mxm * self.clock_mhz * 1_000_000
 
+    def totals(self) -> dict[str, int]:
+        """What the whole chip comes to, derived from the fields."""
+        return {
+            "num_slices": self.num_positions,
+            "num_queues": len(self.queues),
+            "num_reram_tiles": self.num_mxm * self.mxm.num_reram_tiles,
+            "num_sram_tiles": self.num_mxm * self.mxm.num_sram_tiles,
+            "reram_tile_bytes": self.reram_tile_bytes,
+            "sram_tile_bytes": self.sram_tile_bytes,
+            "mem_bytes": self.mem_bytes,
+            "peak_int8_ops_per_s": self.peak_int8_ops_per_s,
+        }
+
 
 def _section_types(record: type) -> dict[str, type]:
     hints = get_type_hints(record)
