@@ -1,0 +1,65 @@
+"""What the passes share: who uses a value or a constant, and a Graph with other nodes."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waterclock.frontends.builder import GraphBuilder
+from waterclock.frontends.graph import Graph, GraphError, Node
+
+Constants = Mapping[str, NDArray[np.generic]]
+
+
+def readers_by_value(graph: Graph) -> Mapping[str, list[Node]]:
+    """The nodes that read each value; nothing for a value that no node reads."""
+    readers: defaultdict[str, list[Node]] = defaultdict(list)
+    for node in graph.nodes:
+        for name in dict.fromkeys(node.inputs):
+            readers[name].append(node)
+    return readers
+
+
+def writer_by_value(graph: Graph) -> Mapping[str, Node]:
+    """The node that computes each value, inputs of the graph left out."""
+    return {name: node for node in graph.nodes for name in node.outputs}
+
+
+def num_uses_by_constant(graph: Graph) -> Counter[str]:
+    """How many nodes refer to each constant."""
+    return Counter(name for node in graph.nodes for name in node.constants.values())
+
+
+def private_weight(graph: Graph, node: Node) -> str:
+    """The name of a linear node's weight, if this node alone reads it and its output has one reader.
+
+    Raises GraphError otherwise: such a weight can't be changed without changing what others compute.
+    """
+    place = f"graph {graph.name}: node {node.op} at {node.source}"
+    if node.op != "linear":
+        raise GraphError(f"{place}: a linear operation is needed here to take up a rotation")
+    if num_uses_by_constant(graph)[node.constants["weight"]] != 1:
+        raise GraphError(f"{place}: weight {node.constants['weight']} is shared, so it can't take up a rotation")
+    return node.constants["weight"]
+
+
+def with_nodes(graph: Graph, nodes: Iterable[Node], constants: Constants) -> Graph:
+    """The graph with other nodes and constants; types are inferred anew, constants that no node uses are dropped."""
+    nodes = tuple(nodes)
+    builder = GraphBuilder(graph.name, graph.config)
+    for name in graph.inputs:
+        builder.input(name, graph.values[name].shape, graph.values[name].dtype)
+    for name in dict.fromkeys(name for node in nodes for name in node.constants.values()):
+        builder.constant(name, constants[name])
+    for node in nodes:
+        builder.add(
+            node.op,
+            node.inputs,
+            source=node.source,
+            layer=node.layer,
+            outputs=node.outputs,
+            constants=node.constants,
+            attributes=node.attributes,
+        )
+    return builder.build(graph.outputs)

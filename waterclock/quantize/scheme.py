@@ -1,0 +1,30 @@
+"""From a float Graph to the quantized Graph that the compiler lowers."""
+
+from dataclasses import dataclass
+
+from waterclock.frontends.graph import Graph
+from waterclock.quantize.fold_norms import fold_norm_gains
+from waterclock.quantize.rotate_products import rotate_products
+from waterclock.quantize.rotate_residual import rotate_residual
+from waterclock.quantize.rotate_values import rotate_values
+from waterclock.quantize.to_int8 import to_int8
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a model is quantized: int8 weights per output channel, int8 activations per token, with or without rotation."""
+
+    rotate: bool = True
+
+
+def quantize(graph: Graph, scheme: Scheme) -> Graph:
+    """The quantized Graph of a float Graph; raises GraphError naming the node that does not fit.
+
+    The operations of the result are defined, bit for bit, by `waterclock.quantize.evaluate`.
+    """
+    graph = fold_norm_gains(graph)
+    if scheme.rotate:
+        graph = rotate_residual(graph)
+        graph = rotate_values(graph)
+        graph = rotate_products(graph)
+    return to_int8(graph)
