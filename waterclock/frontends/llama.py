@@ -7,6 +7,7 @@ not implemented, tensors that the graph would not use (biases, rotary factors, e
 from waterclock.frontends.builder import GraphBuilder
 from waterclock.frontends.gguf_file import GgufError, GgufFile
 from waterclock.frontends.graph import DType, Graph, ModelConfig
+from waterclock.frontends.special_tokens import begin_token_id, end_token_ids
 
 _NEUTRAL_VALUES = {
     "llama.rope.scaling.type": "none",
@@ -68,8 +69,8 @@ def read_config(file: GgufFile) -> ModelConfig:
         context_length=_positive(file, "context_length"),
         rope_theta=file.optional("llama.rope.freq_base", float, 10_000.0),
         rms_eps=file.require("llama.attention.layer_norm_rms_epsilon", float),
-        bos_token_id=_token_id(file, "bos_token_id"),
-        eos_token_ids=_end_token_ids(file),
+        bos_token_id=begin_token_id(file),
+        eos_token_ids=end_token_ids(file),
     )
     _check_dimensions(file, config)
     return config
@@ -80,22 +81,6 @@ def _positive(file: GgufFile, key: str) -> int:
     if not 0 < value < 1 << 31:
         raise GgufError(f"{file.path}: llama.{key} is {value}, expected a positive 32-bit number")
     return value
-
-
-def _token_id(file: GgufFile, key: str) -> int | None:
-    key = f"tokenizer.ggml.{key}"
-    if key not in file.metadata:
-        return None
-    token_id = file.require(key, int)
-    if not 0 <= token_id < (vocab := len(file.require_array("tokenizer.ggml.tokens", str))):
-        raise GgufError(f"{file.path}: {key} is {token_id}, expected 0 to {vocab - 1}")
-    return token_id
-
-
-def _end_token_ids(file: GgufFile) -> tuple[int, ...]:
-    """Every token that ends a text or a turn, in the order of the file's own importance, without repeats."""
-    ids = [_token_id(file, key) for key in ("eos_token_id", "eot_token_id", "eom_token_id")]
-    return tuple(dict.fromkeys(token_id for token_id in ids if token_id is not None))
 
 
 def _check_metadata(file: GgufFile) -> None:
