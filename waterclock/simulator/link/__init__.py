@@ -1,0 +1,12 @@
+"""Link: the proof that a program does what its compiler meant, before it runs.
+
+From instructions and timing alone it rebuilds whose value each operand finds, and refuses any difference from the
+program's flow, every hazard and every bad address. Every run of every loop is looked at: nothing is assumed of a body
+from its first run.
+"""
+
+from waterclock.simulator.link.errors import Cause, LinkError
+from waterclock.simulator.link.linked import Events, Linked, Rows
+from waterclock.simulator.link.unroll import unroll
+
+__all__ = ["Cause", "Events", "LinkError", "Linked", "Rows", "unroll"]

@@ -1,0 +1,89 @@
+"""What link knows of a program: every issue of a launch, and whose value each operand finds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from waterclock.chip import Chip
+from waterclock.isa.program import Program
+from waterclock.isa.record import Records
+from waterclock.isa.table import INSTRUCTION_BY_OPCODE
+from waterclock.simulator.link.errors import Cause, LinkError
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """All entries of a program, queue after queue in the order of their numbers; m of them.
+
+    `record` holds INSTRUCTION rows; `queue` and `entry` say where each stands. `start` is the cycle of the first issue.
+    For each level (0 the repeat, 1 to 3 the loops around it, innermost first) `runs` counts the runs (1 where there is
+    no such level), `period` is the cycles between two and `steered_by` the entry of the repeat or loop (-1: none).
+    """
+
+    record: Records
+    queue: Longs
+    entry: Longs
+    start: Longs
+    runs: Longs
+    period: Longs
+    steered_by: Longs
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Every issue of a launch, loops and repeats unrolled, in the order of (cycle, queue number); n of them.
+
+    Control entries (start, nop, repeat, loop) are no events. Event i issues row `row[i]` of `rows`, which is entry
+    `entry[i]` of the queue with number `queue[i]`, in cycle `cycle[i]`; `iteration[i]` has a count for each level.
+    """
+
+    program: Program
+    chip: Chip
+    rows: Rows
+    row: Ints
+    cycle: Ints
+    queue: Ints
+    entry: Ints
+    iteration: Ints
+
+    def __len__(self) -> int:
+        return len(self.cycle)
+
+    def refusal(self, cause: Cause, event: int, reason: str) -> LinkError:
+        """The error that names the place and time of an event."""
+        queue = self.chip.queues[int(self.queue[event])]
+        opcode = int(self.rows.record["op"][self.row[event]])
+        return LinkError(
+            cause,
+            reason,
+            slice=queue.slice.name,
+            queue=queue.name,
+            entry=int(self.entry[event]),
+            mnemonic=INSTRUCTION_BY_OPCODE[opcode].mnemonic,
+            cycle=int(self.cycle[event]),
+            iteration=tuple(int(count) for count in self.iteration[event]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Linked(Events):
+    """A program whose dataflow is known, exactly, without having been executed.
+
+    Producers are indices of events, -1 where there is none. `producer[i, k]` is the event whose result operand a, b or
+    c (k = 0, 1, 2) of event i finds, on a stream or in a hold register; a byte operand may find one byte of a 32-bit
+    result: byte `index % 4`. `acc[i]` is the matvec before event i on its accumulator, for a matvec that is not
+    `first`. `memory[i]` is the last event that wrote, for some value of the parameters, any of the MEM word or SRAM
+    tile that event i reads. `param[i, p]` is the `icu.set_param` whose value event i sees where it uses a parameter: p
+    counts the operands a, b, c, then the terms of `address`, then those of `place`.
+    """
+
+    length_cycles: int
+    producer: Ints
+    acc: Ints
+    memory: Ints
+    param: Ints
