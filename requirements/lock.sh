@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Pin the newest allowed packages. Arguments: the pip-compile to use.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile=("$1" --quiet --upgrade --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
+         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host)
+
+"${compile[@]}" --generate-hashes --output-file requirements/run.lock pyproject.toml
+"${compile[@]}" --generate-hashes --extra test --extra rtl --extra dev --constraint requirements/run.lock \
+    --output-file requirements/test.lock pyproject.toml
