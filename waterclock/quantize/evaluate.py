@@ -1,8 +1,8 @@
 """The reference evaluator of a quantized Graph: one short function per operation. It is the specification.
 
 Every fp32 step is an operation of `waterclock.numerics`, in the order written here; whoever compiles a graph must
-reproduce these bits. Arrays carry the token axis in front of a value's own shape, and any batch axes before it; position
-t is index t of the token axis. Attention is causal, so a token's result does not depend on how many follow it.
+reproduce these bits. Arrays carry the token axis in front of a value's own shape, and any batch axes before it;
+position t is index t of the token axis. Attention is causal, so a token's result does not depend on how many follow.
 """
 
 import math
@@ -79,10 +79,10 @@ def silu(x: Floats) -> Floats:
     return mul(x, reciprocal(add(ONE, exp2(mul(x, np.float32(-LOG2_E))))))
 
 
-def attention_int8(q: Floats, k: Floats, v: Floats, num_heads: int, num_kv_heads: int, head_dim: int) -> Floats:
+def attention_int8(q: Floats, k: Floats, v: Floats, head_dim: int) -> Floats:
     """Causal attention with int8 queries, keys and values, and uint8 probabilities that carry the values' scales."""
     (q_codes, q_scale), keys, values = (quantize_int8(split_heads(x, head_dim)) for x in (q, k, v))
-    group = num_heads // num_kv_heads
+    group = q.shape[-1] // k.shape[-1]
     k_codes, k_scale = (repeat_heads(x, group) for x in keys)
     v_codes, v_scale = (repeat_heads(x, group) for x in values)
 
@@ -112,18 +112,18 @@ def hide_future(scores: Floats) -> Floats:
 
 QUANTIZED_FUNCTIONS: Mapping[str, OpFunction] = {
     "embedding_int8": lambda inputs, constants, attributes: (embedding_int8(*inputs, **constants),),
-    "rms_scale": lambda inputs, constants, attributes: (rms_scale(*inputs, eps=float(attributes["eps"])),),
-    "quantize_int8": lambda inputs, constants, attributes: quantize_int8(*inputs),
+    "rms_scale": lambda inputs, constants, attributes: (rms_scale(inputs[0], float(attributes["eps"])),),
+    "quantize_int8": lambda inputs, constants, attributes: quantize_int8(inputs[0]),
     "linear_int8": lambda inputs, constants, attributes: (linear_int8(*inputs, **constants),),
-    "hadamard": lambda inputs, constants, attributes: (hadamard(*inputs, int(attributes["block"])),),
-    "scale": lambda inputs, constants, attributes: (mul(*inputs, constants["weight"]),),
-    "mul": lambda inputs, constants, attributes: (mul(*inputs),),
-    "add": lambda inputs, constants, attributes: (add(*inputs),),
+    "hadamard": lambda inputs, constants, attributes: (hadamard(inputs[0], int(attributes["block"])),),
+    "scale": lambda inputs, constants, attributes: (mul(inputs[0], constants["weight"]),),
+    "mul": lambda inputs, constants, attributes: (mul(inputs[0], inputs[1]),),
+    "add": lambda inputs, constants, attributes: (add(inputs[0], inputs[1]),),
     "rope": lambda inputs, constants, attributes: (
-        rope(*inputs, head_dim=int(attributes["head_dim"]), theta=float(attributes["theta"])),
+        rope(inputs[0], int(attributes["head_dim"]), float(attributes["theta"])),
     ),
-    "silu": lambda inputs, constants, attributes: (silu(*inputs),),
+    "silu": lambda inputs, constants, attributes: (silu(inputs[0]),),
     "attention_int8": lambda inputs, constants, attributes: (
-        attention_int8(*inputs, **{name: int(attributes[name]) for name in ("num_heads", "num_kv_heads", "head_dim")}),
+        attention_int8(inputs[0], inputs[1], inputs[2], int(attributes["head_dim"])),
     ),
 }

@@ -3,7 +3,7 @@
 import numpy as np
 
 from waterclock.frontends.graph import Graph
-from waterclock.quantize.rewrite import num_uses_by_constant, readers_by_value, with_nodes
+from waterclock.quantize.rewrite import float64_of, num_uses_by_constant, readers_by_value, with_nodes
 
 
 def fold_norm_gains(graph: Graph) -> Graph:
@@ -20,6 +20,6 @@ def fold_norm_gains(graph: Graph) -> Graph:
         if len(weights) < len(linears) or any(num_uses[name] > 1 for name in (gain, *weights)):
             continue
         for name in weights:
-            constants[name] = (constants[name].astype(np.float64) * constants[gain]).astype(np.float32)
+            constants[name] = (float64_of(constants[name]) * float64_of(constants[gain])).astype(np.float32)
         constants[gain] = np.ones_like(constants[gain])
     return with_nodes(graph, graph.nodes, constants)

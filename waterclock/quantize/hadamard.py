@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from waterclock.frontends.graph import GraphError
+from waterclock.quantize.rewrite import float64_of
 
 
 def largest_block(size: int) -> int:
@@ -13,18 +13,18 @@ def largest_block(size: int) -> int:
 
 def transform(x: NDArray[np.float64], block: int) -> NDArray[np.float64]:
     """The Walsh-Hadamard transform of each block of the last axis, in natural order, not normalised."""
-    y = x
+    columns = np.ascontiguousarray(x.reshape(-1, block).T)
     stride = block // 2
     while stride > 0:
-        pairs = y.reshape(-1, 2, stride)
-        y = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
+        low, high = columns.reshape(-1, 2, stride, columns.shape[1]).swapaxes(0, 1)
+        low[:], high[:] = low + high, low - high
         stride //= 2
-    return y.reshape(x.shape)
+    return columns.T.reshape(x.shape)
 
 
 def rotate_inputs(weight: NDArray[np.generic], block: int) -> NDArray[np.float32]:
     """W Q for the orthogonal, symmetric Q = H / sqrt(block) on each block of the input axis: (W Q)(Q x) = W x."""
-    return (transform(_float64(weight), block) / np.sqrt(block)).astype(np.float32)
+    return (transform(float64_of(weight), block) / np.sqrt(block)).astype(np.float32)
 
 
 def rotate_outputs(weight: NDArray[np.generic], block: int) -> NDArray[np.float32]:
@@ -34,10 +34,4 @@ def rotate_outputs(weight: NDArray[np.generic], block: int) -> NDArray[np.float3
 
 def invert_inputs(weight: NDArray[np.generic], block: int) -> NDArray[np.float32]:
     """W H / block, so that (W H / block)(H x) = W x for an unnormalised run-time transform of x."""
-    return (transform(_float64(weight), block) / block).astype(np.float32)
-
-
-def _float64(weight: NDArray[np.generic]) -> NDArray[np.float64]:
-    if weight.dtype != np.float32:
-        raise GraphError(f"weight of {weight.dtype}, expected float32: rotate before quantizing")
-    return weight.astype(np.float64)
+    return (transform(float64_of(weight), block) / block).astype(np.float32)

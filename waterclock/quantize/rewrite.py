@@ -44,6 +44,13 @@ def private_weight(graph: Graph, node: Node) -> str:
     return node.constants["weight"]
 
 
+def float64_of(constant: NDArray[np.generic]) -> NDArray[np.float64]:
+    """A float constant for arithmetic that is rounded once, at its end; raises GraphError for integers."""
+    if constant.dtype != np.float32:
+        raise GraphError(f"constant of {constant.dtype}, expected float32: this pass comes before quantizing")
+    return constant.astype(np.float64)
+
+
 def with_nodes(graph: Graph, nodes: Iterable[Node], constants: Constants) -> Graph:
     """The graph with other nodes and constants; types are inferred anew, constants that no node uses are dropped."""
     nodes = tuple(nodes)

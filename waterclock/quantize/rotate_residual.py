@@ -13,7 +13,7 @@ import numpy as np
 
 from waterclock.frontends.graph import Graph, GraphError, Node
 from waterclock.quantize.hadamard import largest_block, rotate_inputs, rotate_outputs
-from waterclock.quantize.rewrite import private_weight, with_nodes, writer_by_value
+from waterclock.quantize.rewrite import float64_of, private_weight, with_nodes, writer_by_value
 
 
 def rotate_residual(graph: Graph) -> Graph:
@@ -35,7 +35,7 @@ def rotate_residual(graph: Graph) -> Graph:
             continue
         name = node.constants["weight"]
         constants[f"{name}.unit"] = np.ones_like(gain)
-        constants[name] = (gain.astype(np.float64) / block).astype(np.float32)
+        constants[name] = (float64_of(gain) / block).astype(np.float32)
         nodes += _with_gain_between_transforms(node, block)
     return with_nodes(graph, nodes, constants)
 

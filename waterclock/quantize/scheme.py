@@ -12,7 +12,7 @@ from waterclock.quantize.to_int8 import to_int8
 
 @dataclass(frozen=True)
 class Scheme:
-    """How a model is quantized: int8 weights per output channel, int8 activations per token, with or without rotation."""
+    """How a model is quantized: int8 weights per output channel and activations per token, rotated before or not."""
 
     rotate: bool = True
 
