@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from waterclock.chip import RULE_BY_FIELD, Chip, SliceKind, WeightCell, floorplan_svg, list_chips, load
 from waterclock.chip.rules import Whole
 from waterclock.errors import InputError
+from waterclock.isa.table import INSTRUCTIONS
 
 WHOLE_FIELDS = [(field, rule) for field, rule in RULE_BY_FIELD.items() if isinstance(rule, Whole)]
 DATA = Path(__file__).parent.parent / "waterclock" / "data" / "chips"
@@ -72,7 +73,10 @@ def test_a_missing_field_is_refused(field: str, tiny: Chip, tmp_path: Path) -> N
         ({"mem": 3}, "mem = 3: no such field"),
         ({"cell": "flash"}, 'cell = \'flash\': must be "reram" or "sram"'),
         ({"name": "Tiny!"}, "name = 'Tiny!': must be 1 to 64 of a-z, 0-9 and -"),
-        ({"description": "two\nlines"}, r"description = 'two\nlines': must be one line of 1 to 200 characters"),
+        (
+            {"description": "two\nlines"},
+            r"description = 'two\nlines': must be one line of 1 to 200 printable characters",
+        ),
         ({"num_streams": 30}, "num_streams = 30: must be a multiple of 4 from 4 to 256"),
         ({"lanes": 12}, "lanes = 12: must be a power of two where an MXM keeps more than one tile"),
         ({"vxm.num_special": 5}, "vxm.num_special = 5: must be at most vxm.num_alus = 4"),
@@ -117,6 +121,30 @@ def test_what_is_not_toml_is_refused_in_one_line(content: bytes, tmp_path: Path)
         load(path)
     assert str(refusal.value).startswith(f"{path}: not TOML: ")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_field_given_twice_is_refused(tiny: Chip, tmp_path: Path) -> None:
+    path = tmp_path / "twice.toml"
+    path.write_text('"mem.num_words" = 4\n' + toml_of(tiny))
+    with pytest.raises(InputError) as refusal:
+        load(path)
+    assert str(refusal.value) == f"{path}: mem.num_words is given twice"
+
+
+def test_a_name_that_a_terminal_would_obey_is_quoted(tiny: Chip) -> None:
+    with pytest.raises(InputError) as refusal:
+        tiny.with_fields({"\x1b[2J\n": 1})
+    assert str(refusal.value) == r"tiny, changed: '\x1b[2J\n' = 1: no such field"
+
+
+def test_what_a_chip_may_have_an_instruction_can_name() -> None:
+    bits_by_field = {"num_params": ("icu.set_param", "param"), "mxm.num_accumulators": ("mxm.matvec", "acc")}
+    for field, (mnemonic, operand_field) in bits_by_field.items():
+        operand = INSTRUCTIONS[mnemonic].field(operand_field)
+        rule = RULE_BY_FIELD[field]
+        assert isinstance(rule, Whole)
+        assert operand is not None
+        assert rule.high == 1 << operand.bits
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

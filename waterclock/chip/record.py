@@ -6,6 +6,7 @@ Fields in sections have dotted names, the same in TOML, on the command line and 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from waterclock.errors import InputError
 
 STREAMS_PER_GROUP = 4
 BYTES_PER_WORD_LANE = 4
+PRINTABLE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]{1,200}"
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,16 @@ class Chip:
     """One chip, checked: an impossible one raises InputError, naming the field, its value and what it may be."""
 
     name: Annotated[str, Text(r"[a-z0-9][a-z0-9-]{0,63}", "1 to 64 of a-z, 0-9 and -", "what the chip is called")]
-    description: Annotated[str, Text(r"[^\n\r]{1,200}", "one line of 1 to 200 characters", "what the chip is")]
+    description: Annotated[str, Text(PRINTABLE_LINE, "one line of 1 to 200 printable characters", "what the chip is")]
     node_nm: Annotated[int, Whole(1, 250, "process node")]
     cell: Annotated[WeightCell, OneOf(WeightCell, "memory cell that keeps the weights")]
     clock_mhz: Annotated[int, Whole(1, 10000, "clock")]
     lanes: Annotated[int, Whole(2, 1024, "elements of a vector")]
     num_streams: Annotated[int, Whole(4, 256, "streams in each direction", multiple_of=STREAMS_PER_GROUP)]
-    num_params: Annotated[int, Whole(1, 256, "launch parameters")]
+    num_params: Annotated[int, Whole(1, 64, "launch parameters")]
     param_latency_cycles: Annotated[int, Whole(1, 1024, "cycles until every queue sees a parameter that was set")]
     launch_gap_cycles: Annotated[int, Whole(0, 65536, "cycles between the end of a launch and the start of the next")]
-    max_queue_entries: Annotated[int, Whole(1, 1 << 20, "entries that an instruction queue holds")]
+    max_queue_entries: Annotated[int, Whole(1, 65536, "entries that an instruction queue holds")]
     layout: Layout
     mem: Mem
     vxm: Vxm
@@ -66,7 +68,11 @@ class Chip:
     def from_dict(table: Mapping[str, Any], source: str = "chip") -> "Chip":
         """The chip that a nested table describes. InputError, starting with `source`, for any field that is unknown,
         missing or not allowed."""
-        return _build(dict(_flatten(table)), source)
+        pairs = list(_flatten(table))
+        repeated = [path for path, count in Counter(path for path, _ in pairs).items() if count > 1]
+        if repeated:
+            raise InputError(f"{source}: {_named(repeated[0])} is given twice")
+        return _build(dict(pairs), source)
 
     def with_fields(self, value_by_field: Mapping[str, int | str]) -> "Chip":
         """This chip with some fields changed, by dotted name. Text is read as the field's type, as `--set` needs."""
@@ -201,7 +207,7 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _check(value_by_field: Mapping[str, int | str]) -> None:
     for path, value in value_by_field.items():
         if path not in RULE_BY_FIELD:
-            raise InputError(f"{path} = {_shown(value)}: {_no_such_field(path)}")
+            raise InputError(f"{_named(path)} = {_shown(value)}: {_no_such_field(path)}")
     for path, rule in RULE_BY_FIELD.items():
         if path not in value_by_field:
             raise InputError(f"{path} is missing: must be {rule}")
@@ -236,6 +242,10 @@ def _refused(path: str, value: object, allowed: str) -> InputError:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _named(path: str) -> str:
+    return path if path.isprintable() and len(path) <= 60 else _shown(path)
 
 
 def _no_such_field(path: str) -> str:

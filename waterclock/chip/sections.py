@@ -55,7 +55,7 @@ class Mxm:
     num_sram_tiles: Annotated[int, Whole(0, 65536, "SRAM tiles in an MXM slice (KV cache)")]
     num_sram_banks: Annotated[int, Whole(1, 256, "banks that the SRAM tiles are spread over")]
     write_row_cycles: Annotated[int, Whole(1, 1024, "cycles that an SRAM bank is busy with write_row")]
-    num_accumulators: Annotated[int, Whole(1, 64, "vectors of int32 accumulators")]
+    num_accumulators: Annotated[int, Whole(1, 4, "vectors of int32 accumulators")]
 
 
 @dataclass(frozen=True)

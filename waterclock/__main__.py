@@ -1,0 +1,5 @@
+"""`python -m waterclock`."""
+
+from waterclock.cli import main
+
+main()
