@@ -11,6 +11,7 @@ contract of numbers.
 import numpy as np
 
 from waterclock.numerics.jit import (
+    Bool,
     Float64,
     Fp32,
     Fp32Like,
@@ -73,9 +74,9 @@ def mul(a: Fp32Like, b: Fp32Like) -> Fp32:
 
 
 @jitable
-def is_nan(x: Fp32Like) -> Int32:
+def is_nan(x: Fp32Like) -> Bool:
     """Whether x is a NaN of any payload."""
-    return (bits_of(x) & MAGNITUDE_BITS) > INFINITY_BITS  # pyright: ignore[reportReturnType]
+    return (bits_of(x) & MAGNITUDE_BITS) > INFINITY_BITS
 
 
 @jitable
