@@ -1,5 +1,6 @@
 """Small random models for tests: complete GGUF files of the llama architecture with a byte-level tokenizer."""
 
+import string
 from itertools import product
 from pathlib import Path
 
@@ -15,13 +16,12 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 _CONTROL, _NORMAL = 3, 1
+_FIRST = " " + string.ascii_lowercase + ".,?!\n" + string.digits + string.ascii_uppercase
 
 
 def byte_level_vocabulary(size: int) -> tuple[list[str], list[str]]:
-    """`size` tokens and their merges: special tokens, then bytes (visible ASCII first), then pairs of letters."""
-    characters = sorted(
-        BYTE_BY_CHARACTER, key=lambda c: (not 0x20 <= BYTE_BY_CHARACTER[c] < 0x7F, BYTE_BY_CHARACTER[c])
-    )
+    """`size` tokens and their merges: special tokens, then bytes (common ASCII first), then pairs of letters."""
+    characters = sorted(BYTE_BY_CHARACTER, key=lambda c: (_FIRST.find(chr(BYTE_BY_CHARACTER[c])) % 256, c))
     singles = [*SPECIAL_TOKENS, *characters][: size - 1]  # at least one merge: GGUF has no empty arrays
     letters = [c for c in singles if c in "etaoinshrdlucmfwypvbgkjqxzĠ"]
     pairs = list(product(letters, characters))[: size - len(singles)]
