@@ -122,7 +122,7 @@ def test_an_unsupported_kind_is_refused_by_name(tmp_path: Path, key: str, value:
 
 
 def test_a_merge_outside_the_vocabulary_is_refused(tmp_path: Path) -> None:
-    path = write_random_llama(tmp_path / "model.gguf")
+    path = write_random_llama(tmp_path / "model.gguf", vocab=600)
     merges = open_gguf(path).require_array("tokenizer.ggml.merges", str)
     index, merge = next((index, merge) for index, merge in enumerate(merges) if merge.isascii())
     path.write_bytes(path.read_bytes().replace(merge.encode(), b"Z Z"))
