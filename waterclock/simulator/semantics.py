@@ -5,9 +5,8 @@ A vector is a numpy array of `lanes` elements: a word vector int32 (raw bits; fp
 Arguments come in one order: the resident array that the instruction touches, the operands a, b, c, then the addresses
 and numbers of its record in the order of the table. Whoever calls has checked that they are in range.
 
-A VXM operand or result is always a word vector. Where the table says byte, only the low byte of an operand counts, a
-byte stream takes the low byte of a result, and a hold register takes the whole word (to_int8 extends by sign, to_uint8
-by zeros). `vxm.lane_index`, which has no operand, is given the number of lanes.
+A VXM operand or result is always a word vector: where the table says byte, the low byte of an operand counts, and a
+byte stream takes the low byte of a result. `vxm.lane_index`, which has no operand, is given the number of lanes.
 
 `ELEMENTWISE` holds the VXM rows whose lane i depends on lane i of the operands alone, for callers that compile them.
 """
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waterclock.numerics import convert, fp32, functions, int32
+from waterclock.numerics import convert, fp32, functions, int32, products, reductions
 from waterclock.numerics.jit import jitable
 from waterclock.simulator.state import Tiles, Words
 
@@ -133,25 +132,15 @@ def lane_xor(a: Words, k: int) -> Words:
 
 
 def butterfly(a: Words, mask: int) -> Words:
-    x, y = a.view(np.float32), lane_xor(a, mask).view(np.float32)
-    upper = (np.arange(len(a)) & mask) != 0
-    return np.where(upper, fp32.sub(y, x), fp32.add(x, y)).view(np.int32)
+    return reductions.butterfly(a.view(np.float32), mask).view(np.int32)
 
 
 def reduce_add(a: Words, segment: int) -> Words:
-    return _reduce(ELEMENTWISE["vxm.add"], a, segment)
+    return reductions.reduce_lanes(fp32.add, a.view(np.float32), segment).view(np.int32)
 
 
 def reduce_max(a: Words, segment: int) -> Words:
-    return _reduce(ELEMENTWISE["vxm.max"], a, segment)
-
-
-def _reduce(combine: ValueRow, a: Words, segment: int) -> Words:
-    """Halve each segment until one lane is left, in every lane at once: x[i] becomes x[i] op x[i ^ k]."""
-    while segment > 1:
-        segment //= 2
-        a = combine(a, lane_xor(a, segment))
-    return a
+    return reductions.reduce_lanes(fp32.maximum, a.view(np.float32), segment).view(np.int32)
 
 
 def lane_index(lanes: int) -> Words:
@@ -187,8 +176,7 @@ def transpose(a: Words) -> Words:
 
 
 def matvec(tile: Tiles, a: Bytes, acc: Words, unsigned: bool) -> Words:
-    operand = a if unsigned else a.view(np.int8)
-    return acc + tile.astype(np.int32) @ operand.astype(np.int32)
+    return acc + products.matmul(tile, a if unsigned else a.view(np.int8))
 
 
 def matvec_t(tile: Tiles, a: Bytes, acc: Words, unsigned: bool) -> Words:
