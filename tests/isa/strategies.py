@@ -1,7 +1,8 @@
 """Random legal records and queues for a chip, by walking the instruction table: new rows are drawn unasked.
 
-`legal_values` gives the values of one instruction by path, `legal_records` one record, `legal_queues` a whole queue with
-repeats and loops. Addresses are any that can be encoded; `resident_addresses` keeps to the memory that they point into.
+`legal_values` gives the values of one instruction by path, `legal_records` one record, `legal_queues` a whole queue
+with repeats and loops. Addresses are any that can be encoded; `resident_addresses` keeps to the memory that they point
+into.
 """
 
 from collections.abc import Callable, Mapping

@@ -93,7 +93,7 @@ def test_every_other_opcode_is_refused(kind: SliceKind) -> None:
         assert (refused.value.cause, refused.value.entry) == (Cause.OPCODE, 1)
         records = empty_instructions(1)
         records["op"] = opcode
-        with pytest.raises(IllegalEntry, match="opcode|does not belong"):
+        with pytest.raises(IllegalEntry, match=r"opcode|does not belong"):
             encode_queue(records, kind)
 
 
@@ -175,7 +175,7 @@ def test_fields_that_an_operand_does_not_use_are_refused(text: str, path: str) -
 def test_the_second_term_needs_the_first() -> None:
     record = assemble("queue mem0:\n mem.read32 word[0] -> s4w")["mem0"]
     record["address"]["term"]["used"][0, 1] = 1
-    with pytest.raises(IllegalEntry, match="term.1.used = 1"):
+    with pytest.raises(IllegalEntry, match=r"term\.1\.used = 1"):
         encode_queue(record, SliceKind.MEM)
 
 
@@ -183,7 +183,7 @@ def test_the_lowest_bad_entry_is_named() -> None:
     records = empty_instructions(3)
     records["op"] = [0x02, 0x11, 0x02]
     records["n"] = [0, 0, 0]
-    with pytest.raises(IllegalEntry, match="entry 0: icu.nop: n = 0 must be 1 to") as refused:
+    with pytest.raises(IllegalEntry, match=r"entry 0: icu\.nop: n = 0 must be 1 to") as refused:
         encode_queue(records, SliceKind.MEM, "mem7")
     assert (refused.value.queue, refused.value.entry) == ("mem7", 0)
 

@@ -56,7 +56,7 @@ def disassemble_program(program: Program) -> str:
         *(f"# parameter p{param.index} {param.name}: {param.low} to {param.high}" for param in program.params),
         *(f"# output {output.name}: {output.size} elements" for output in program.outputs),
     ]
-    return "\n".join([*header, "", disassemble(program.queues)])
+    return "\n".join([*(" ".join(line.split()) for line in header), "", disassemble(program.queues)])
 
 
 def assemble(text: str, source: str = "assembly") -> dict[str, Records]:
