@@ -1,5 +1,6 @@
 """What link knows of a program: every issue of a launch, and whose value each operand finds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,20 +55,38 @@ class Events:
     def __len__(self) -> int:
         return len(self.cycle)
 
-    def refusal(self, cause: Cause, event: int, reason: str) -> LinkError:
-        """The error that names the place and time of an event."""
+    def name(self, event: int) -> str:
+        """An event in words: mnemonic, queue, entry and cycle."""
+        queue = self.chip.queues[int(self.queue[event])].name
+        return f"{self._mnemonic(event)} of {queue}[{self.entry[event]}] in cycle {self.cycle[event]}"
+
+    def refuse(self, bad: Bools, cause: Cause, reason: Callable[[int], str]) -> None:
+        """LinkError for the first event that is bad, with a reason made for it."""
+        if not bad.any():
+            return
+        event = int(bad.argmax())
         queue = self.chip.queues[int(self.queue[event])]
-        opcode = int(self.rows.record["op"][self.row[event]])
-        return LinkError(
+        raise LinkError(
             cause,
-            reason,
+            reason(event),
             slice=queue.slice.name,
             queue=queue.name,
             entry=int(self.entry[event]),
-            mnemonic=INSTRUCTION_BY_OPCODE[opcode].mnemonic,
+            mnemonic=self._mnemonic(event),
             cycle=int(self.cycle[event]),
             iteration=tuple(int(count) for count in self.iteration[event]),
         )
+
+    def marked(self, events: "Longs | Ints") -> Bools:
+        """Which of all events are among these; negative indices are none."""
+        mask = np.zeros(len(self), np.bool_)
+        mask[events[events >= 0]] = True
+        return mask
+
+    def _mnemonic(self, event: int) -> str:
+        opcode = int(self.rows.record["op"][self.row[event]])
+        known = INSTRUCTION_BY_OPCODE.get(opcode)
+        return known.mnemonic if known else f"opcode {opcode:#x}"
 
 
 @dataclass(frozen=True, eq=False)

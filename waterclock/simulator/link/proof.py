@@ -1,0 +1,108 @@
+"""Link: a program's dataflow, rebuilt, and shown to be the one that was meant."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from waterclock.chip import Chip
+from waterclock.isa.program import Program, empty_flow
+from waterclock.isa.record import OPERAND_NAMES, Records
+from waterclock.simulator.link.addresses import addresses
+from waterclock.simulator.link.anatomy import Anatomy
+from waterclock.simulator.link.errors import Cause, LinkError
+from waterclock.simulator.link.linked import Bools, Linked, Rows
+from waterclock.simulator.link.meant import Meaning
+from waterclock.simulator.link.memory import accesses
+from waterclock.simulator.link.objects import (
+    addresses_deviate,
+    check_outputs,
+    footprints_left,
+    objects_deviate,
+    objects_of,
+    places_deviate,
+)
+from waterclock.simulator.link.rebuild import rebuild
+
+_Deviation = tuple[Bools, Cause, Callable[[int], str]]
+
+
+def link(program: Program, chip: Chip) -> Linked:
+    """The rebuilt dataflow of a program whose flow, objects, outputs and length say the same.
+
+    LinkError for every hazard, else for the first deviation in the order of events.
+    """
+    if program.chip_sha256 != chip.sha256:
+        raise LinkError(Cause.CHIP, f"{program.name} is for another chip than {chip.name}")
+    linked = rebuild(program, chip)
+    flow, shifted = _flow_of(linked.rows, program, chip)
+    anatomy = Anatomy(linked)
+    deviations = [*_producer_deviations(linked, flow), *_address_deviations(anatomy, flow)]
+    _refuse_first(linked, deviations)
+    if shifted is not None:
+        raise shifted
+    check_outputs(anatomy, accesses(anatomy, addresses(anatomy, "address")))
+    if linked.length_cycles != program.length_cycles:
+        raise LinkError(
+            Cause.LENGTH, f"{program.name} takes {linked.length_cycles} cycles, not {program.length_cycles}"
+        )
+    return linked
+
+
+def _flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkError | None]:
+    """The flow row of every row, and an error where a queue has another number of entries than its flow.
+
+    Entries beyond the flow mean nothing; an earlier deviation, if there is one, says better what is wrong.
+    """
+    flow, error = empty_flow(len(rows.entry)), None
+    for number, queue in enumerate(chip.queues):
+        here = np.flatnonzero(rows.queue == number)
+        meant = program.flow.get(queue.name, flow[:0])
+        count = min(len(here), len(meant))
+        flow[here[:count]] = meant[:count]
+        if len(here) != len(meant) and error is None:
+            reason = f"the queue has {len(here)} entries, its flow {len(meant)}"
+            error = LinkError(Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count)
+    return flow, error
+
+
+def _producer_deviations(linked: Linked, flow: Records) -> list[_Deviation]:
+    meaning = Meaning(linked, flow)
+    columns = {name: (linked.producer[:, place], False) for place, name in enumerate(OPERAND_NAMES)}
+    columns |= {"acc": (linked.acc, False), "memory": (linked.memory, True)}
+
+    def reason(name: str) -> Callable[[int], str]:
+        return lambda event: f"{name} finds {_result_of(linked, int(columns[name][0][event]))}, which was not meant"
+
+    return [
+        (meaning.deviates(found.astype(np.int64), name, by_address=by_address), Cause.PRODUCER, reason(name))
+        for name, (found, by_address) in columns.items()
+    ]
+
+
+def _result_of(linked: Linked, event: int) -> str:
+    return f"the result of {linked.name(event)}" if event >= 0 else "what no instruction of this launch has written"
+
+
+def _address_deviations(anatomy: Anatomy, flow: Records) -> list[_Deviation]:
+    objects = objects_of(anatomy)
+    wrong_object = objects_deviate(anatomy, flow, objects)
+    flow = flow.copy()
+    flow["object"][anatomy.events.row[wrong_object]] = -1
+    accessed = accesses(anatomy, addresses(anatomy, "address"))
+    return [
+        (wrong_object, Cause.OBJECT, lambda event: "its object is none, elsewhere, or constant and written"),
+        (addresses_deviate(anatomy, flow, objects), Cause.OBJECT, lambda event: "its address was not meant"),
+        (places_deviate(anatomy, flow), Cause.OBJECT, lambda event: "its place was not meant"),
+        (
+            footprints_left(anatomy, flow, objects, accessed),
+            Cause.OBJECT,
+            lambda event: "it may leave its object or write a constant one",
+        ),
+    ]
+
+
+def _refuse_first(linked: Linked, deviations: list[_Deviation]) -> None:
+    """LinkError for the first event that deviates in any way; of several, for the way that comes first."""
+    firsts = [int(bad.argmax()) if bad.any() else len(linked) for bad, _, _ in deviations]
+    bad, cause, reason = deviations[int(np.argmin(firsts))]
+    linked.refuse(bad, cause, reason)

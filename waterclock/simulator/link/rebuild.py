@@ -1,0 +1,49 @@
+"""Rebuild: the dataflow of a program, from its instructions and timing alone."""
+
+import numpy as np
+
+from waterclock.chip import Chip
+from waterclock.isa.program import Program
+from waterclock.simulator.link.addresses import addresses
+from waterclock.simulator.link.anatomy import Anatomy
+from waterclock.simulator.link.banks import check_banks
+from waterclock.simulator.link.fields import check_fields
+from waterclock.simulator.link.linked import Linked
+from waterclock.simulator.link.memory import accesses, check_ranges, resolve_memory
+from waterclock.simulator.link.parameters import resolve_parameters
+from waterclock.simulator.link.registers import check_results, resolve_accumulators, resolve_holds
+from waterclock.simulator.link.streams import resolve_streams
+from waterclock.simulator.link.unroll import unroll
+
+
+def rebuild(program: Program, chip: Chip) -> Linked:
+    """Whose value every operand finds, and how long a launch takes. LinkError for the first hazard found."""
+    events = unroll(program, chip)
+    check_fields(events)
+    anatomy = Anatomy(events)
+    producer = np.maximum(resolve_streams(anatomy), resolve_holds(anatomy))
+    acc = resolve_accumulators(anatomy)
+    check_results(anatomy, producer)
+    param = resolve_parameters(anatomy)
+    address, place = addresses(anatomy, "address"), addresses(anatomy, "place")
+    check_ranges(anatomy, address, "address")
+    check_ranges(anatomy, place, "place")
+    check_banks(anatomy, address)
+    memory = resolve_memory(anatomy, accesses(anatomy, address))
+    return Linked(
+        **{name: getattr(events, name) for name in events.__dataclass_fields__},
+        length_cycles=_length_cycles(anatomy),
+        producer=producer.astype(np.int32),
+        acc=acc.astype(np.int32),
+        memory=memory.astype(np.int32),
+        param=param.astype(np.int32),
+    )
+
+
+def _length_cycles(anatomy: Anatomy) -> int:
+    """1 + the last cycle of an issue (a read is in its cycle) or of an arrival in a hold, a tile or a parameter."""
+    chip = anatomy.chip
+    delay = np.where(anatomy.field("result", "hold") > 0, anatomy.latency, 0)
+    delay = np.where(anatomy.sets_param, chip.param_latency_cycles, delay)
+    delay = np.where(anatomy.writes_row, chip.mxm.write_row_cycles, delay)
+    return 1 + int((anatomy.cycle + delay).max(initial=-1))
