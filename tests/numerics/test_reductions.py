@@ -50,6 +50,12 @@ def test_reduction_is_the_halving_tree(reduce: Any, combine: Any, soft: Any, pad
     assert [{word} for word in reduce(x).view(np.uint32)[:, 0].tolist()] == expected
 
 
+@pytest.mark.parametrize(("reduce", "value"), [(reductions.reduce_add, -0.0), (reductions.reduce_max, -np.inf)])
+def test_padding_changes_nothing(reduce: Any, value: float) -> None:
+    result = reduce(np.full((2, 5), value, dtype=np.float32))
+    np.testing.assert_array_equal(result.view(np.int32), np.full((2, 1), value, dtype=np.float32).view(np.int32))
+
+
 @pytest.mark.parametrize(("reduce", "combine", "soft", "padding"), REDUCTIONS)
 @pytest.mark.parametrize("lanes", [1, 4, 8, 64])
 def test_bits_do_not_depend_on_the_lanes(reduce: Any, combine: Any, soft: Any, padding: int, lanes: int) -> None:
