@@ -23,11 +23,15 @@ from waterclock.numerics.reductions import hadamard, reduce_add, reduce_max
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
+Codes = tuple[Integers, Floats]
+"""int8 codes [..., n] and the scale [..., 1] that they are multiples of."""
 
 ONE = np.float32(1)
 LOG2_E = 1.4426950408889634
 MAX_INT8, MAX_UINT8 = np.float32(127), np.float32(255)
 INT8_STEP, UINT8_STEP = np.float32(1 / 127), np.float32(1 / 255)
+QUERY_BLOCK = 16
+"""Attention is evaluated for so many tokens at a time, which saves time (caches, half of the scores) and no bit."""
 
 
 def evaluate_quantized(graph: Graph, tokens: Array, progress: Progress | None = None) -> Floats:
@@ -50,7 +54,7 @@ def rms_scale(x: Floats, eps: float) -> Floats:
     return rsqrt(add(mean_square, np.float32(eps)))
 
 
-def quantize_int8(x: Floats) -> tuple[Integers, Floats]:
+def quantize_int8(x: Floats) -> Codes:
     """int8 codes of each vector and its scale [..., 1]; a vector of zeros has codes 0 and scale 0."""
     largest = reduce_max(absolute(x))
     codes = to_int8(mul(x, mul(reciprocal(largest), MAX_INT8)))
@@ -81,14 +85,29 @@ def silu(x: Floats) -> Floats:
 
 def attention_int8(q: Floats, k: Floats, v: Floats, head_dim: int) -> Floats:
     """Causal attention with int8 queries, keys and values, and uint8 probabilities that carry the values' scales."""
-    (q_codes, q_scale), keys, values = (quantize_int8(split_heads(x, head_dim)) for x in (q, k, v))
+    queries, keys, values = (quantize_int8(split_heads(x, head_dim)) for x in (q, k, v))
     group = q.shape[-1] // k.shape[-1]
-    k_codes, k_scale = (repeat_heads(x, group) for x in keys)
-    v_codes, v_scale = (repeat_heads(x, group) for x in values)
+    keys, values = ((np.repeat(codes, group, -3), np.repeat(scale, group, -3)) for codes, scale in (keys, values))
+    num_tokens = q.shape[-2]
+    blocks = [
+        attend(at(queries, slice(first, first + QUERY_BLOCK)), at(keys, seen), at(values, seen), first)
+        for first in range(0, num_tokens, QUERY_BLOCK)
+        for seen in [slice(min(first + QUERY_BLOCK, num_tokens))]
+    ]
+    return join_heads(np.concatenate(blocks, axis=-2))
 
+
+def at(x: Codes, tokens: slice) -> Codes:
+    """The codes and scales of some of the tokens."""
+    return x[0][..., tokens, :], x[1][..., tokens, :]
+
+
+def attend(queries: Codes, keys: Codes, values: Codes, first: int) -> Floats:
+    """The outputs [..., heads, queries, head_dim] of the queries of tokens `first` and on."""
+    (q_codes, q_scale), (k_codes, k_scale), (v_codes, v_scale) = queries, keys, values
     products = to_fp32(matmul(q_codes, k_codes.swapaxes(-1, -2)))
-    score_scale = mul(q_scale, np.float32(LOG2_E / math.sqrt(head_dim)))
-    scores = hide_future(mul(mul(products, k_scale.swapaxes(-1, -2)), score_scale))
+    score_scale = mul(q_scale, np.float32(LOG2_E / math.sqrt(q_codes.shape[-1])))
+    scores = hide_future(mul(mul(products, k_scale.swapaxes(-1, -2)), score_scale), first)
     weights = exp2(sub(scores, reduce_max(scores)))
     total = reduce_add(weights)
 
@@ -96,17 +115,12 @@ def attention_int8(q: Floats, k: Floats, v: Floats, head_dim: int) -> Floats:
     largest = reduce_max(scaled)
     probabilities = to_uint8(mul(scaled, mul(reciprocal(largest), MAX_UINT8)))
     output_scale = mul(mul(largest, UINT8_STEP), reciprocal(total))
-    return join_heads(mul(to_fp32(matmul(probabilities, v_codes)), output_scale))
+    return mul(to_fp32(matmul(probabilities, v_codes)), output_scale)
 
 
-def repeat_heads(x: Array, group: int) -> Array:
-    """[..., kv heads, T, n] with each kv head repeated for the query heads that share it."""
-    return np.repeat(x, group, axis=-3)
-
-
-def hide_future(scores: Floats) -> Floats:
-    """-inf where the position (last axis) is after the token (the axis before it)."""
-    future = np.triu(np.ones(scores.shape[-2:], dtype=np.bool_), k=1)
+def hide_future(scores: Floats, first: int) -> Floats:
+    """-inf where the position (last axis) is after the token (the axis before it, counted from `first`)."""
+    future = np.triu(np.ones(scores.shape[-2:], dtype=np.bool_), k=first + 1)
     return np.where(future, np.float32(-np.inf), scores)
 
 
