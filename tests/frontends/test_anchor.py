@@ -19,8 +19,10 @@ from waterclock.frontends.tokenizer import Tokenizer
 pytestmark = [pytest.mark.anchor, pytest.mark.filterwarnings("default")]
 
 LINES = generated_lines(1000, seed=0)
-MAX_LOGIT_DIFFERENCE = 1e-3
-"""Logits reach 40, and 30 layers of float32 sums in another order than torch's leave 1e-5 to 1e-3."""
+MAX_LOGIT_DIFFERENCES = {"text": 1e-3, "chance": 2e-3}
+"""Logits reach 40. Thirty layers of float32 sums differ from float64 by 1e-4 on text and, with the larger activations
+of random tokens, by 8e-4 here and 3e-4 in torch, which sums in another order.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_logits(transformers: Any, file: GgufFile, tokenizer: Tokenizer) -> None
             expected = model(torch.from_numpy(ids)[None]).logits[0].numpy()
         actual = evaluate_fp32(graph, ids)
         print(f"{name}: max abs difference {np.abs(actual - expected).max():.3g}, largest logit {expected.max():.3g}")
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=MAX_LOGIT_DIFFERENCE)
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=MAX_LOGIT_DIFFERENCES[name])
         np.testing.assert_array_equal(actual.argmax(-1), expected.argmax(-1))
 
 

@@ -86,3 +86,14 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"blk.1.ffn_up", b"blk.1.ffn_xx"))
     with pytest.raises(GgufError, match=r"tensor blk\.1\.ffn_up\.weight is missing"):
         load_llama(open_gguf(path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "tensor"),
+    [("feed_forward_length", 128, "blk.0.ffn_gate"), ("embedding_length", 64, "token_embd")],
+    ids=["intermediate", "hidden"],
+)
+def test_a_tensor_that_contradicts_the_metadata_is_refused(tmp_path: Path, key: str, value: int, tensor: str) -> None:
+    path = write_random_llama(tmp_path / "model.gguf", metadata={f"llama.{key}": value})
+    with pytest.raises(GgufError, match=rf"shape of {tensor}\.weight is .*, expected .*{value}"):
+        load_llama(open_gguf(path))

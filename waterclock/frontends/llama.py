@@ -4,6 +4,11 @@ Anything that this reading would silently get wrong is refused by name: other ar
 not implemented, tensors that the graph would not use (biases, rotary factors, experts).
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
 from waterclock.frontends.builder import GraphBuilder
 from waterclock.frontends.gguf_file import GgufError, GgufFile
 from waterclock.frontends.graph import DType, Graph, ModelConfig
@@ -108,6 +113,26 @@ def _check_dimensions(file: GgufFile, config: ModelConfig) -> None:
             raise GgufError(f"{file.path}: {key} is {file.metadata.get(key)}: does not fit {config}")
 
 
+def _shape_by_role(config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+    """The shape of each kind of tensor, outermost first."""
+    hidden, intermediate = config.hidden, config.intermediate
+    q, kv = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
+    return {
+        "token_embd": (config.vocab, hidden),
+        "attn_norm": (hidden,),
+        "attn_q": (q, hidden),
+        "attn_k": (kv, hidden),
+        "attn_v": (kv, hidden),
+        "attn_output": (hidden, q),
+        "ffn_norm": (hidden,),
+        "ffn_gate": (intermediate, hidden),
+        "ffn_up": (intermediate, hidden),
+        "ffn_down": (hidden, intermediate),
+        "output_norm": (hidden,),
+        "output": (config.vocab, hidden),
+    }
+
+
 class _LlamaBuilder:
     """Adds one operation after another; every tensor it reads is ticked off, the rest is refused."""
 
@@ -115,6 +140,7 @@ class _LlamaBuilder:
         self._file = file
         self._config = config
         self._graph = GraphBuilder(config.name, config)
+        self._shapes = _shape_by_role(config)
         self._used: set[str] = set()
 
     def build(self) -> Graph:
@@ -179,6 +205,12 @@ class _LlamaBuilder:
     def _constant(self, tensor: str) -> str:
         name = f"{tensor}.weight"
         if name not in self._used:
-            self._graph.constant(name, self._file.tensor(name))
+            self._graph.constant(name, self._checked(name, self._shapes[tensor.rpartition(".")[2]]))
             self._used.add(name)
         return name
+
+    def _checked(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        values = self._file.tensor(name)
+        if values.shape != shape:
+            raise GgufError(f"{self._file.path}: shape of {name} is {values.shape}, expected {shape} by the metadata")
+        return values
