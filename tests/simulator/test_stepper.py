@@ -15,9 +15,10 @@ from waterclock.isa.program import Param, Program
 from waterclock.isa.record import INSTRUCTION, Direction, OperandKind
 from waterclock.isa.table import INSTRUCTIONS, Area, Form, Instruction, Unit, Width
 from waterclock.simulator.errors import MachineError
+from waterclock.simulator.events import Event, Kind
 from waterclock.simulator.semantics import SEMANTICS
 from waterclock.simulator.state import State
-from waterclock.simulator.stepper import Event, Kind, Stepped, step
+from waterclock.simulator.stepper import Stepped, step
 
 CHIP = load("tiny")
 X = {piece.name: piece.x for piece in CHIP.slices}

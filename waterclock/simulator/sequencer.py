@@ -1,13 +1,15 @@
-"""The sequencer: when each entry of an instruction queue issues, for the stepper, entry by entry."""
+"""The sequencer: when each entry of an instruction queue issues, and what its record says in that iteration."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from waterclock.chip import Queue
-from waterclock.isa.record import NUM_LEVELS, Records
+from waterclock.isa.record import NUM_LEVELS, OperandKind, Records
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, OPCODES, Instruction
+from waterclock.simulator.state import Words
 
 MAX_LOOPS = NUM_LEVELS - 1
 
@@ -26,6 +28,31 @@ class Issue:
     def row(self) -> Instruction:
         """Its row of the instruction table."""
         return INSTRUCTION_BY_OPCODE[int(self.record["op"])]
+
+    def address(self, field: str, params: Words) -> int:
+        """The value of an address field, given the launch parameters: int32, not yet checked against any memory."""
+        record = self.record[field]
+        value = int(record["base"]) + self._sum(record["stride"])
+        for term in record["term"]:
+            if term["used"]:
+                number = _int32(int(params[term["param"]]) + int(term["const"]) + self._sum(term["step"]))
+                value += int(term["stride"]) * (number >> int(term["shift"]) & int(term["mask"]))
+        return _int32(value)
+
+    def scalar(self, field: str, params: Words) -> int:
+        """The 32 bits that an immediate or parameter operand has in every lane."""
+        operand, scalar = self.record[field], int(self.record["scalar"])
+        if operand["kind"] == OperandKind.IMMEDIATE:
+            return scalar
+        return _int32(int(params[operand["index"]]) + scalar + self._sum(self.record["scalar_step"]))
+
+    def _sum(self, strides: Any) -> int:
+        return sum(int(stride) * count for stride, count in zip(strides, self.iteration, strict=True))
+
+
+def _int32(value: int) -> int:
+    """`value` modulo 2^32, as a signed number."""
+    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 @dataclass(frozen=True)

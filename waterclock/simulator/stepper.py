@@ -8,7 +8,6 @@ from `semantics` and shares neither timing nor dataflow with the other execution
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -22,37 +21,13 @@ from waterclock.isa.record import Direction, OperandKind
 from waterclock.isa.table import Area, Form, Operand, Width
 from waterclock.isa.validate import check_records
 from waterclock.simulator.errors import MachineError
+from waterclock.simulator.events import Event, Kind
 from waterclock.simulator.semantics import BYTES_PER_WORD, SEMANTICS, Bytes, byte_planes, lane_xor
 from waterclock.simulator.sequencer import Issue, issues
 from waterclock.simulator.state import State, Words
 
 Vector = npt.NDArray[Any]
 """A word vector or a byte vector, as in `semantics`."""
-
-
-class Kind(Enum):
-    """What an event changes, with what its place is made of."""
-
-    STREAM = "stream"  # x, direction(s), stream: a result on its stream at its own slice
-    HOLD = "hold"  # hold register
-    PARAM = "param"  # parameter
-    MEM = "mem"  # MEM slice, word
-    TILE = "tile"  # MXM slice, SRAM tile, row
-
-
-@dataclass(frozen=True)
-class Event:
-    """A change that is seen from `cycle` on (MEM: from the next cycle on), and the entry that made it.
-
-    `value` is the little-endian bytes of what is there now: of a MEM word all bytes and lanes, whatever was written.
-    """
-
-    cycle: int
-    queue: str
-    entry: int
-    kind: Kind
-    place: tuple[int, ...]
-    value: bytes
 
 
 @dataclass(frozen=True)
@@ -80,11 +55,6 @@ def step(chip: Chip, program: Program, state: State, on_event: Callable[[Event],
 
 _DIRECTIONS = (Direction.EAST, Direction.WEST)
 _NUMBER_BY_KIND = MappingProxyType({OperandKind.EAST: 0, OperandKind.WEST: 1})
-
-
-def _int32(value: int) -> int:
-    """`value` modulo 2^32, as a signed number."""
-    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 class _Machine:
@@ -220,7 +190,7 @@ class _Machine:
             value = self._read_stream(issue, kind, index, source.width)
             return value if source.form is Form.STREAM else lane_xor(value.astype(np.int32), xor)
         if kind is not OperandKind.HOLD:
-            return np.full(self.chip.lanes, self._scalar(issue, kind, index), np.int32)
+            return np.full(self.chip.lanes, issue.scalar(source.field, self.state.params), np.int32)
         if index not in self.hold_by_index:
             raise self._error(issue, f"hold {index} has not been written in this launch")
         return lane_xor(self.hold_by_index[index], xor)
@@ -233,21 +203,8 @@ class _Machine:
         planes = self.streams[place].T.copy()
         return planes[:, 0] if width is Width.BYTE else planes.view(np.int32)[:, 0]
 
-    def _scalar(self, issue: Issue, kind: OperandKind, index: int) -> int:
-        scalar = int(issue.record["scalar"])
-        if kind is OperandKind.IMMEDIATE:
-            return scalar
-        return _int32(int(self.state.params[index]) + scalar + _sum(issue.record["scalar_step"], issue.iteration))
-
     def _address(self, issue: Issue, operand: Operand) -> int:
-        address = issue.record[operand.field]
-        value = int(address["base"]) + _sum(address["stride"], issue.iteration)
-        for term in address["term"]:
-            if term["used"]:
-                param = int(self.state.params[term["param"]])
-                number = _int32(param + int(term["const"]) + _sum(term["step"], issue.iteration))
-                value += int(term["stride"]) * (number >> int(term["shift"]) & int(term["mask"]))
-        value, limit = _int32(value), self._limit(issue, operand)
+        value, limit = issue.address(operand.field, self.state.params), self._limit(issue, operand)
         if limit is not None and not 0 <= value < limit:
             raise self._error(issue, f"{operand.word} {value} is not in 0 to {limit - 1}")
         return value
@@ -319,10 +276,6 @@ class _Machine:
 
     def _error(self, issue: Issue, cause: str) -> MachineError:
         return MachineError(self.cycle, issue.queue.name, issue.entry, cause)
-
-
-def _sum(strides: Any, iteration: tuple[int, ...]) -> int:
-    return sum(int(stride) * count for stride, count in zip(strides, iteration, strict=True))
 
 
 _Execute = Callable[[_Machine, Issue, list[Vector], list[int]], Vector | None]
