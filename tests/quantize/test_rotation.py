@@ -1,10 +1,12 @@
 """A rotated model computes what the model did; only the spread of its values changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from waterclock.frontends.evaluate import FP32_FUNCTIONS, evaluate, evaluate_fp32
-from waterclock.frontends.graph import Graph
+from waterclock.frontends.graph import Graph, GraphError
 from waterclock.numerics.reductions import hadamard
 from waterclock.quantize import QUANTIZED_FUNCTIONS
 from waterclock.quantize.fold_norms import fold_norm_gains
@@ -74,3 +76,46 @@ def test_rotations_of_both_sides_cancel() -> None:
     inner, outer = rng.normal(size=(7, 24)).astype(np.float32), rng.normal(size=(24, 5)).astype(np.float32)
     product = rotate_inputs(inner, 8) @ rotate_outputs(outer, 8)
     np.testing.assert_allclose(product, inner @ outer, rtol=0, atol=1e-5)
+
+
+def share(graph: Graph, weight: str, with_layers: range) -> Graph:
+    """The graph with the weight of layer 0 in other layers too."""
+    wanted = {f"blk.{layer}.{weight}": f"blk.0.{weight}" for layer in with_layers}
+    nodes = [replace(n, constants={role: wanted.get(c, c) for role, c in n.constants.items()}) for n in graph.nodes]
+    return replace(graph, nodes=tuple(nodes))
+
+
+def test_a_weight_that_layers_share_is_rotated_once(tied_model: Graph, tokens: np.ndarray) -> None:
+    model = share(tied_model, "attn_q.weight", range(1, 3))
+    expected = evaluate_fp32(model, tokens)
+    actual = logits_of(rotate_residual(fold_norm_gains(model)), tokens)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "weight"),
+    [
+        (rotate_residual, "attn_output.weight"),
+        (rotate_residual, "ffn_down.weight"),
+        (rotate_values, "attn_v.weight"),
+        (rotate_products, "ffn_down.weight"),
+    ],
+)
+def test_a_shared_weight_that_would_be_rotated_twice_is_refused(
+    tied_model: Graph, rewrite: object, weight: str
+) -> None:
+    with pytest.raises(GraphError, match=f"blk.0.{weight} is shared"):
+        rewrite(share(tied_model, weight, range(1, 2)))
+
+
+def test_an_output_that_would_come_out_rotated_is_refused(tied_model: Graph) -> None:
+    with pytest.raises(GraphError, match=r"output blk.0.attn.add is a residual value"):
+        rotate_residual(replace(tied_model, outputs=("output.linear", "blk.0.attn.add")))
+
+
+def test_an_operation_that_cannot_follow_is_refused(tied_model: Graph) -> None:
+    silu = next(node for node in tied_model.nodes if node.op == "silu")
+    others = tuple(node for node in tied_model.nodes if node.layer != 0)
+    nodes = (others[0], replace(silu, inputs=others[0].outputs), *others[1:])
+    with pytest.raises(GraphError, match=r"node silu at blk.0.ffn_gate: can't follow a rotated residual"):
+        rotate_residual(replace(tied_model, nodes=nodes))

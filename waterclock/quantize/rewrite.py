@@ -21,27 +21,29 @@ def readers_by_value(graph: Graph) -> Mapping[str, list[Node]]:
     return readers
 
 
-def writer_by_value(graph: Graph) -> Mapping[str, Node]:
-    """The node that computes each value, inputs of the graph left out."""
-    return {name: node for node in graph.nodes for name in node.outputs}
-
-
 def num_uses_by_constant(graph: Graph) -> Counter[str]:
     """How many nodes refer to each constant."""
     return Counter(name for node in graph.nodes for name in node.constants.values())
 
 
 def private_weight(graph: Graph, node: Node) -> str:
-    """The name of a linear node's weight, if this node alone reads it and its output has one reader.
-
-    Raises GraphError otherwise: such a weight can't be changed without changing what others compute.
-    """
+    """The name of a linear operation's weight; raises GraphError if the node is another or others share the weight."""
     place = f"graph {graph.name}: node {node.op} at {node.source}"
     if node.op != "linear":
-        raise GraphError(f"{place}: a linear operation is needed here to take up a rotation")
+        raise GraphError(f"{place}: stands where only a linear operation can take up a rotation")
     if num_uses_by_constant(graph)[node.constants["weight"]] != 1:
         raise GraphError(f"{place}: weight {node.constants['weight']} is shared, so it can't take up a rotation")
     return node.constants["weight"]
+
+
+def writing_weight(graph: Graph, value: str) -> str:
+    """The private weight of the linear operation that computes a value; raises GraphError if that has other readers."""
+    writer = next((node for node in graph.nodes if value in node.outputs), None)
+    if writer is None:
+        raise GraphError(f"graph {graph.name}: input {value} can't take up a rotation")
+    if value in graph.outputs or len(readers_by_value(graph)[value]) != 1:
+        raise GraphError(f"graph {graph.name}: value {value} is read at more than the place that needs it rotated")
+    return private_weight(graph, writer)
 
 
 def float64_of(constant: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 from waterclock.frontends.graph import Graph, Node
 from waterclock.quantize.hadamard import invert_inputs, largest_block
-from waterclock.quantize.rewrite import private_weight, with_nodes, writer_by_value
+from waterclock.quantize.rewrite import private_weight, with_nodes
 
 
 def rotate_products(graph: Graph) -> Graph:
     """A `hadamard` before every linear operation that reads a `mul`, its inverse folded into the weight."""
-    writers = writer_by_value(graph)
+    products = {node.outputs[0] for node in graph.nodes if node.op == "mul"}
     constants = dict(graph.constants)
     nodes: list[Node] = []
     for node in graph.nodes:
-        if node.op != "linear" or node.inputs[0] not in writers or writers[node.inputs[0]].op != "mul":
+        if node.op != "linear" or node.inputs[0] not in products:
             nodes.append(node)
             continue
         weight = private_weight(graph, node)

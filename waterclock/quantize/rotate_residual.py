@@ -6,6 +6,7 @@ matrix. The rotation commutes with a norm whose gain is one; where a gain had to
 turned back, scaled and turned again at run time: Q diag(g) Q = H diag(g / block) H.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,7 +14,10 @@ import numpy as np
 
 from waterclock.frontends.graph import Graph, GraphError, Node
 from waterclock.quantize.hadamard import largest_block, rotate_inputs, rotate_outputs
-from waterclock.quantize.rewrite import float64_of, private_weight, with_nodes, writer_by_value
+from waterclock.quantize.rewrite import float64_of, num_uses_by_constant, with_nodes, writing_weight
+
+_FOLLOWERS = frozenset({"embedding", "rms_norm", "linear", "add"})
+"""Operations that take a rotated value, or in the embedding's case make one, as they are or through their weights."""
 
 
 def rotate_residual(graph: Graph) -> Graph:
@@ -42,26 +46,31 @@ def rotate_residual(graph: Graph) -> Graph:
 
 def _rotated_weights(graph: Graph) -> tuple[list[str], list[str]]:
     """The weights whose input axis and those whose output axis must be rotated, each once."""
-    inputs: dict[str, None] = {}
-    outputs: dict[str, None] = {}
+    inputs: Counter[str] = Counter()
+    outputs: list[str] = []
     rotated: set[str] = set()
-    writers = writer_by_value(graph)
     for node in graph.nodes:
         is_rotated = [name in rotated for name in node.inputs]
-        if node.op == "embedding":
-            inputs[node.constants["weight"]] = None
-        elif node.op == "linear" and is_rotated[0]:
-            inputs[node.constants["weight"]] = None
+        if node.op != "embedding" and not any(is_rotated):
             continue
-        elif node.op == "add" and any(is_rotated):
-            straight = [name for name in node.inputs if name not in rotated]
-            outputs.update(dict.fromkeys(private_weight(graph, writers[name]) for name in straight))
-        elif not any(is_rotated):
-            continue
-        elif node.op != "rms_norm":
+        if node.op not in _FOLLOWERS:
             raise GraphError(f"graph {graph.name}: node {node.op} at {node.source}: can't follow a rotated residual")
-        rotated.update(node.outputs)
-    return list(inputs), list(outputs)
+        if node.op in ("embedding", "linear"):
+            inputs[node.constants["weight"]] += 1
+        if node.op == "add":
+            outputs += [writing_weight(graph, name) for name in node.inputs if name not in rotated]
+        if node.op != "linear":
+            rotated.update(node.outputs)
+    _check_complete(graph, inputs, rotated)
+    return list(inputs), outputs
+
+
+def _check_complete(graph: Graph, inputs: Counter[str], rotated: set[str]) -> None:
+    num_uses = num_uses_by_constant(graph)
+    if shared := [name for name, count in inputs.items() if num_uses[name] != count]:
+        raise GraphError(f"graph {graph.name}: weight {shared[0]} is also used outside the residual stream")
+    if visible := [name for name in graph.outputs if name in rotated]:
+        raise GraphError(f"graph {graph.name}: output {visible[0]} is a residual value, which a rotation would change")
 
 
 def _with_gain_between_transforms(norm: Node, block: int) -> Iterator[Node]:

@@ -2,7 +2,7 @@
 
 from waterclock.frontends.graph import Graph
 from waterclock.quantize.hadamard import largest_block, rotate_inputs, rotate_outputs
-from waterclock.quantize.rewrite import private_weight, readers_by_value, with_nodes, writer_by_value
+from waterclock.quantize.rewrite import private_weight, readers_by_value, with_nodes, writing_weight
 
 
 def rotate_values(graph: Graph) -> Graph:
@@ -11,12 +11,12 @@ def rotate_values(graph: Graph) -> Graph:
     Raises GraphError if anything but linear operations stands around an attention.
     """
     block = largest_block(graph.config.head_dim)
-    readers, writers = readers_by_value(graph), writer_by_value(graph)
+    readers = readers_by_value(graph)
     constants = dict(graph.constants)
     for node in graph.nodes:
         if node.op != "scaled_dot_product_attention":
             continue
-        value_weight = private_weight(graph, writers[node.inputs[2]])
+        value_weight = writing_weight(graph, node.inputs[2])
         constants[value_weight] = rotate_outputs(constants[value_weight], block)
         for reader in readers[node.outputs[0]]:
             weight = private_weight(graph, reader)
