@@ -1,0 +1,1 @@
+"""How a model becomes a program: lower, place, schedule, emit."""

@@ -1,0 +1,72 @@
+"""Compile: a quantized Graph and a Chip become a Deployment with its Programs."""
+
+from dataclasses import dataclass
+
+from waterclock.chip import Chip
+from waterclock.compiler.deployment import Deployment, images
+from waterclock.compiler.emit import Emitted, emit
+from waterclock.compiler.issues import Scheduled
+from waterclock.compiler.lower import POSITION, TOKEN, lower
+from waterclock.compiler.model import layered
+from waterclock.compiler.place import Placement
+from waterclock.compiler.schedule import schedule
+from waterclock.compiler.words import Words, assign_words
+from waterclock.errors import InputError
+from waterclock.frontends.graph import Graph
+from waterclock.isa.program import Object, Output, Param, Program
+
+DEFAULT_CONTEXT = 256
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A deployment and the schedule of its decode program, for explanations."""
+
+    deployment: Deployment
+    segments: tuple[Scheduled, ...]
+
+
+def compile_model(graph: Graph, chip: Chip, context: int = DEFAULT_CONTEXT) -> Compiled:
+    """Compile one decode step with a context bucket of `context` positions.
+
+    Raises InputError, before anything is compiled, for what the chip can't run, naming the place and the figures.
+    """
+    check(graph, chip, context)
+    model = layered(graph)
+    placement = Placement(chip, model.num_layers, context)
+    lowered = lower(model, chip, placement, context)
+    segments = tuple(schedule(segment, chip) for segment in lowered.segments)
+    words = assign_words(segments, placement)
+    objects = (*placement.objects, *words.objects)
+    emitted = emit(segments, chip, words, objects)
+    program = decode_program(graph, chip, context, objects, segments, words, emitted)
+    mem, reram = images(placement)
+    deployment = Deployment(chip, graph.config, context, tuple(placement.objects), mem, reram, {program.name: program})
+    return Compiled(deployment, segments)
+
+
+def check(graph: Graph, chip: Chip, context: int) -> None:
+    """Refuse by name what this compiler does not do."""
+    if not chip.is_pim:
+        raise InputError(f"chip {chip.name}: no resident tiles: weights that are installed at run time can't be compiled for yet")
+    if context < chip.lanes or context % chip.lanes:
+        raise InputError(f"context {context}: must be a positive multiple of the chip's {chip.lanes} lanes")
+
+
+def decode_program(graph: Graph, chip: Chip, context: int, objects: tuple[Object, ...], segments: tuple[Scheduled, ...],
+                   words: Words, emitted: Emitted) -> Program:  # fmt: skip
+    """The Program of one decode step."""
+    vocab = graph.config.vocab
+    params = (Param("position", POSITION, 0, context - 1), Param("token", TOKEN, 0, vocab - 1))
+    outputs: list[tuple[str, int]] = []
+    producers: list[int] = []
+    for copy in segments[-1].outputs:
+        place = words.by_copy[copy]
+        assert place.object is not None and copy.writer is not None
+        outputs.append((place.object.slice, place.object.base + int(place.address["base"])))
+        producers.append(emitted.id_by_issue[copy.writer])
+    logits = Output("logits", tuple(outputs), vocab, tuple(producers))
+    return Program(
+        name=f"decode-{context}", chip_sha256=chip.sha256, queues=emitted.queues, flow=emitted.flow, labels=emitted.labels,
+        operations=emitted.operations, objects=objects, params=params, outputs=(logits,), length_cycles=emitted.length_cycles,
+    )  # fmt: skip

@@ -1,0 +1,49 @@
+"""Deployment: a model placed on a chip, and the programs compiled against that placement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from waterclock.chip import Chip, SliceKind
+from waterclock.compiler.place import Placement
+from waterclock.frontends.graph import ModelConfig
+from waterclock.isa.program import Object, Program, Space
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """Everything the chip needs to run a model. SRAM tiles and all memory that no image names are zero at load.
+
+    `mem` is int32 [MEM slice, word, lane], `reram` int8 [MXM, tile, row, column]; both end where the last object does.
+    `programs` is keyed by name, `max_context` counts positions of the KV cache.
+    """
+
+    chip: Chip
+    config: ModelConfig
+    max_context: int
+    objects: tuple[Object, ...]
+    mem: npt.NDArray[np.int32]
+    reram: npt.NDArray[np.int8]
+    programs: Mapping[str, Program]
+
+
+def images(placement: Placement) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
+    """What the loader writes into MEM and into ReRAM tiles."""
+    chip = placement.chip
+    mem = np.zeros((chip.num_mem, _end(placement, Space.MEM), chip.lanes), np.int32)
+    reram = np.zeros((chip.num_mxm, _end(placement, Space.RERAM), chip.lanes, chip.lanes), np.int8)
+    index = {s.name: s.index for kind in (SliceKind.MEM, SliceKind.MXM) for s in chip.slices_of(kind)}
+    for image in placement.images:
+        memory = mem if image.object.space is Space.MEM else reram
+        obj = image.object
+        for copy, data in enumerate(image.data):
+            start = obj.base + copy * obj.stride
+            memory[index[obj.slice], start : start + obj.size] = data
+    return mem, reram
+
+
+def _end(placement: Placement, space: Space) -> int:
+    ends = [o.base + (o.num_layers - 1) * o.stride + o.size for o in placement.objects if o.space is space]
+    return max(ends, default=0)
