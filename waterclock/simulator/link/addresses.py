@@ -55,7 +55,9 @@ def addresses(anatomy: Anatomy, name: str) -> Addresses:
     const = anatomy.terms(name, "const") + (anatomy.steps(name) * iteration[:, None, :]).sum(axis=2)
     columns = np.stack([used, *shapes, const], axis=2) * used[:, :, None]  # [n, terms, 6]
     parametric = np.flatnonzero(used.any(axis=1))
-    kinds, kind = np.unique(columns[parametric].reshape(len(parametric), -1), axis=0, return_inverse=True)
+    kinds, kind = np.unique(
+        columns[parametric].reshape(len(parametric), NUM_TERMS * columns.shape[2]), axis=0, return_inverse=True
+    )
     all_kinds = np.zeros(len(base), np.int64)
     all_kinds[parametric] = kind.ravel() + 1
     param_by_index = {param.index: param for param in anatomy.events.program.params}

@@ -63,12 +63,12 @@ def _on_wrong_queue(chip: Chip, instruction: Instruction) -> Bools:
 
 def _is_set(column: Records) -> Bools:
     """Which rows of a field, whatever its type, are not all zero bytes."""
-    return np.ascontiguousarray(column).view(np.uint8).reshape(len(column), -1).any(axis=1)
+    return np.asarray(np.ascontiguousarray(column).view(np.uint8).reshape(len(column), -1).any(axis=1))
 
 
 def _power_of_two(values: Longs) -> Bools:
-    power: Bools = np.asarray((values > 0) & (values & (values - 1) == 0))
-    return power
+    single_bit: Bools = np.asarray(values & (values - 1) == 0)
+    return single_bit & (values > 0)
 
 
 def _source_faults(chip: Chip, instruction: Instruction, operand: Operand, records: Records) -> Iterator[Fault]:

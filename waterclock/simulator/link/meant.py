@@ -3,8 +3,8 @@
 A flow row names instructions; loops decide which issue of one is meant. Levels are matched from the outermost inwards:
 a level of the producer holds the reader too if it is the same loop (of one queue: the same entry; of two queues: one
 with as many runs and the same period), and so are all around it. There the producer is in the reader's run, elsewhere
-in its last. `carried` counts back one run of the innermost loop that holds reader and producer, or of the repeat where an
-instruction reads itself. The writer of a memory in another loop is the last one that wrote what is read, not the last.
+in its last. `carried` counts back one run of the innermost loop that holds reader and producer, or of the repeat where
+an instruction reads itself. What wrote a memory in another loop is the last run that wrote what is read, not the last.
 """
 
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ class _Chains:
         return self.depth[:, None] - np.arange(NUM_LEVELS)
 
     def inwards(self, column: Longs, row: Longs, absent: int) -> Longs:
-        """Columns [k, 4] by level of k rows, by place from the outermost."""
+        """[k, 4]: a column [m, 4] by level, of k rows and by place from the outermost."""
         level = self.level[row]
-        return np.where(level >= 0, np.take_along_axis(column, np.maximum(level, 0), axis=1), absent)
+        return np.where(level >= 0, np.take_along_axis(column[row], np.maximum(level, 0), axis=1), absent)
 
     def shared(self, reader: Longs, producer: Longs) -> Bools:
         """[k, 4]: whether the level at each place holds both rows."""
@@ -48,8 +48,9 @@ class _Chains:
             for column in (rows.steered_by, rows.runs, rows.period)
         )
         in_one_queue = np.equal(rows.queue[reader], rows.queue[producer])[:, None]
-        alike = (runs[0] == runs[1]) & (period[0] == period[1])
-        same: Bools = (by[0] >= 0) & (by[1] >= 0) & np.where(in_one_queue, by[0] == by[1], alike)
+        alike = np.asarray((runs[0] == runs[1]) & (period[0] == period[1]), np.bool_)
+        identical = np.asarray(by[0] == by[1], np.bool_)
+        same = (by[0] >= 0) & (by[1] >= 0) & np.where(in_one_queue, identical, alike)
         return np.logical_and.accumulate(same, axis=1)
 
     def carrying_place(self, reader: Longs, producer: Longs) -> Longs:

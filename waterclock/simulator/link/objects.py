@@ -71,9 +71,9 @@ def objects_deviate(anatomy: Anatomy, flow: Records, objects: Objects) -> Bools:
     index = flow["object"].astype(np.int64)[anatomy.events.row]
     exists = (index >= NO_OBJECT) & (index < len(objects.base) - 1)
     index = np.where(exists, index, NO_OBJECT)
-    right_memory: Bools = np.where(
-        anatomy.space == NO_SPACE, index == NO_OBJECT, objects.memory[index] == anatomy.memory
-    )
+    there: Bools = np.asarray(objects.memory[index] == anatomy.memory)
+    unaddressed: Bools = np.asarray(index == NO_OBJECT)
+    right_memory = (anatomy.space != NO_SPACE) & there | (anatomy.space == NO_SPACE) & unaddressed
     return ~(exists & right_memory) | (anatomy.writes_memory & objects.constant[index])
 
 
