@@ -63,7 +63,7 @@ def read_config(file: GgufFile) -> ModelConfig:
     hidden, num_heads = _positive(file, "embedding_length"), _positive(file, "attention.head_count")
     head_dim = file.optional("llama.attention.key_length", int, hidden // num_heads)
     config = ModelConfig(
-        name=file.optional("general.name", str, file.path.stem),
+        name=" ".join(file.optional("general.name", str, file.path.stem).split()),
         hidden=hidden,
         intermediate=_positive(file, "feed_forward_length"),
         num_layers=_positive(file, "block_count"),
