@@ -1,10 +1,9 @@
 """A hand-made program in the manner of a model: layers in a loop, a residual in MEM, matvecs, a hold, a parameter."""
 
+from tests.simulator.build import Entry, issue, loop, nop, program
 from waterclock.chip import Chip
 from waterclock.isa.program import Object, Output, Param, Program, Role, Space, instruction_id
 from waterclock.isa.record import address
-
-from tests.simulator.build import Entry, issue, loop, nop, program
 
 NUM_LAYERS = 3
 PERIOD = 60

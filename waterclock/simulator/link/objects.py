@@ -92,7 +92,7 @@ def places_deviate(anatomy: Anatomy, flow: Records) -> Bools:
 
 def _differ(found: Records, meant: Records) -> Bools:
     bytes_found, bytes_meant = (np.ascontiguousarray(rows).view(np.uint8) for rows in (found, meant))
-    return np.asarray((bytes_found != bytes_meant).reshape(len(found), -1).any(axis=1))
+    return np.asarray((bytes_found != bytes_meant).reshape(len(found), found.dtype.itemsize).any(axis=1))
 
 
 def footprints_left(anatomy: Anatomy, flow: Records, objects: Objects, accessed: Accesses) -> Bools:
