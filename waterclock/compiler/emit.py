@@ -156,8 +156,6 @@ class _Writer:
             result["stream"], result["direction"] = source.track, sum(sides)
         if issue.live is not None and issue.live.produced is issue and issue.live.hold is not None:
             result["hold"] = issue.live.hold[0] + 1
-        if not result["direction"] and not result["hold"]:
-            result["stream"], result["direction"], result["discard"] = source.track, Direction.EAST, 1
 
     def _address(self, issue: Issue, row: np.void, meant: np.void) -> None:
         if issue.place is not None:

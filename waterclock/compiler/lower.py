@@ -207,20 +207,20 @@ def embedding(context: Context, node: Node) -> list[list[Vector]]:
     block_shift, lane_mask = chip.log2_lanes, address(0, (1, TOKEN, 0, 0, chip.lanes - 1))
     mxm_shift = num_mxm.bit_length() - 1
     round_mask = mask_of(-(-rows.num_vectors // num_mxm))
-    block = build.alu("vxm.sar", Broadcast(TOKEN), Immediate(block_shift))
+    block = build.alu("vxm.sar", build.alu("vxm.move", Broadcast(TOKEN)), Immediate(block_shift))
     owner = build.alu("vxm.to_fp32", build.alu("vxm.and", block, Immediate(num_mxm - 1)))
     chosen: list[Vector] = []
     for m, table in enumerate(tables):
-        owned = build.alu("vxm.compare_eq", owner, float(m))
+        rows_read: list[Vector] = []
         for k in range(width):
             tile = reference(table, k, (width, TOKEN, 0, block_shift + mxm_shift, round_mask))
             row = build.vector(Width.BYTE)
             build.memory("mxm.read_row", table.slice, [], tile, lane_mask, result=row)
-            wide = build.alu("vxm.widen8", row)
-            if m == 0:
-                chosen.append(wide)
-            else:
-                chosen[k] = build.alu("vxm.select", owned, wide, chosen[k])
+            rows_read.append(build.alu("vxm.widen8", row))
+        if chosen:
+            owned = build.alu("vxm.compare_eq", owner, float(m))
+            rows_read = [build.alu("vxm.select", owned, row, other) for row, other in zip(rows_read, chosen, strict=True)]
+        chosen = rows_read
     scale = token_scale(context, graph, node, rows)
     return [[build.mul(build.alu("vxm.to_fp32", vector), scale) for vector in chosen]]
 
