@@ -1,0 +1,129 @@
+"""Machine: a linked program and a state, ready to be launched again and again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from waterclock.errors import InputError
+from waterclock.simulator.errors import MachineError
+from waterclock.simulator.link import Linked
+from waterclock.simulator.machine.kernels import Memory
+from waterclock.simulator.machine.run import loop
+from waterclock.simulator.machine.tape import COLUMNS, Tape, record
+from waterclock.simulator.state import State, Words
+
+INT32 = np.iinfo(np.int32)
+Element = TypeVar("Element", bound=np.generic)
+_NO_PARAMS: Mapping[int, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A launch that has run: what it took and the state after, which is the machine's own."""
+
+    length_cycles: int
+    state: State
+
+
+class Machine:
+    """Runs the launches of one program. `state` is shared, not copied: several machines may take turns on one state.
+
+    A launch can't fail but by `MachineError`, where `icu.set_param` takes a value outside the parameter's range; the
+    state then holds what had been done until that cycle.
+    """
+
+    def __init__(self, linked: Linked, state: State) -> None:
+        self.linked = linked
+        self.state = state
+        self._tape = record(linked)
+        self._param_by_index = {param.index: param for param in linked.program.params}
+        self._output_places = _output_places(linked)
+        self._memory = _memory(linked, self._tape, state)
+
+    def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
+        """Write parameters, by index, then run the program once.
+
+        InputError for a parameter that is not declared, and for any declared one that is then out of its range.
+        """
+        self._write(params)
+        stopped_at = loop()(self._memory, self._tape.ops, self._tape.terms)
+        if stopped_at >= 0:
+            raise self._stopped(stopped_at)
+        return Launched(self.linked.length_cycles, self.state)
+
+    @property
+    def num_rows(self) -> int:
+        """The most values that are in flight at once, constants included."""
+        return self._tape.num_rows
+
+    def output(self, name: str) -> Words:
+        """A named output as raw int32 words, [size]: a copy. KeyError if there is none; fp32 is `.view(np.float32)`."""
+        slices, words, size = self._output_places[name]
+        return self.state.mem[slices, words].reshape(-1)[:size]
+
+    def _write(self, params: Mapping[int, int]) -> None:
+        for index in params:
+            if index not in self._param_by_index:
+                raise InputError(f"{self.linked.program.name}: parameter {index} is not declared")
+        for index, param in self._param_by_index.items():
+            value = params.get(index, int(self.state.params[index]))
+            if not param.low <= value <= param.high:
+                raise InputError(f"parameter {param.name} = {value}: must be from {param.low} to {param.high}")
+        for index, value in params.items():
+            self.state.params[index] = value
+
+    def _stopped(self, op: int) -> MachineError:
+        self._memory.stopped[0] = False
+        event = int(self._tape.event[op])
+        row = self._tape.ops[op]
+        param = self._param_by_index[int(row[COLUMNS.index("at")])]
+        value = self._memory.values[row[COLUMNS.index("result")], 0]
+        queue = self.linked.chip.queues[int(self.linked.queue[event])].name
+        cause = f"parameter {param.name} = {value} is not in {param.low} to {param.high}"
+        return MachineError(int(self.linked.cycle[event]), queue, int(self.linked.entry[event]), cause)
+
+
+def _output_places(linked: Linked) -> Mapping[str, tuple[Words, Words, int]]:
+    """MEM slice and word of every vector, and the number of elements, by the output's name."""
+    slices = linked.chip.slice_by_name
+    return {
+        output.name: (
+            np.array([slices[name].index for name, _ in output.words], np.int32),
+            np.array([word for _, word in output.words], np.int32),
+            output.size,
+        )
+        for output in linked.program.outputs
+    }
+
+
+def _memory(linked: Linked, tape: Tape, state: State) -> Memory:
+    chip = linked.chip
+    values = np.zeros((tape.num_rows, chip.lanes), np.int32)
+    values[: len(tape.constants)] = tape.constants[:, None]
+    limits = np.full((chip.num_params, 2), (INT32.min, INT32.max), np.int32)
+    for param in linked.program.params:
+        limits[param.index] = param.low, param.high
+    return Memory(
+        values=values,
+        floats=values.view(np.float32),
+        bytes=values.view(np.uint8),
+        mem=_viewed(state.mem, (-1, chip.lanes)),
+        reram=_viewed(state.reram, (-1,)),
+        sram=_viewed(state.sram, (-1,)),
+        acc=np.zeros((chip.num_mxm * chip.mxm.num_accumulators, chip.lanes), np.int32),
+        params=state.params,
+        limits=limits,
+        operand=np.zeros(chip.lanes, np.int16),
+        stopped=np.zeros(1, np.bool_),
+    )
+
+
+def _viewed(array: npt.NDArray[Element], shape: tuple[int, ...]) -> npt.NDArray[Element]:
+    """The same memory in another shape; ValueError where only a copy could have it."""
+    if not array.flags.c_contiguous:
+        raise ValueError("the arrays of a state must be contiguous")
+    return array.reshape(shape)

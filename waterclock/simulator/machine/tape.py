@@ -1,0 +1,157 @@
+"""From a linked program to a tape: one flat list of kernel calls that does what a launch does.
+
+Every operand becomes a value: the result of the event that Linked names, a constant, or what a preparation makes of
+either (a broadcast parameter, a byte of a word, other lanes). Time is gone: the order of the events carries it, and a
+parameter that the launch sets arrives before the first event that sees it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from waterclock.isa.record import OPERAND_NAMES, OperandKind
+from waterclock.isa.table import INSTRUCTION_BY_OPCODE, OPCODES
+from waterclock.simulator.link import Linked
+from waterclock.simulator.machine.columns import TERM_COLUMNS, Columns
+from waterclock.simulator.machine.kernels import ACC_SHIFT, EMIT, FIRST, NUMBER_BY_KERNEL, SRAM, UNSIGNED
+from waterclock.simulator.machine.rows import NO_VALUE, assign_rows
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+
+COLUMNS = ("kernel", "result", "a", "b", "c", "at", "place", "extra")
+"""The columns of `Tape.ops`: a kernel's number and its arguments."""
+_RESULT, _A, _AT, _PLACE, _EXTRA = (COLUMNS.index(name) for name in ("result", "a", "at", "place", "extra"))
+_VALUES = slice(_RESULT, _A + len(OPERAND_NAMES))
+
+# An event's operations in order: parameters arrive, operands are prepared, the event itself.
+_PREPARATIONS = ("broadcast_param", "byte_plane", "lane_xor")
+_ARRIVAL, _MAIN = 0, 1 + len(OPERAND_NAMES) * len(_PREPARATIONS)
+_NUM_STAGES = _MAIN + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """A program as the loop runs it. Operation i is row i of `ops`; `event[i]` is the event that it serves.
+
+    Rows 0 .. len(constants) - 1 of the values hold a constant each, in every lane. `terms` has `TERM_COLUMNS`, with the
+    operation instead of the event, in ascending order; its last row belongs to operation -1.
+    """
+
+    ops: Ints
+    event: Ints
+    terms: Ints
+    constants: Ints
+    num_rows: int
+
+
+def record(linked: Linked) -> Tape:
+    """The tape of a linked program."""
+    return _Recorder(Columns(linked)).tape()
+
+
+class _Recorder:
+    """A tape in the making. Values are numbered: constants, then results of events, then prepared operands."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns, self.linked = columns, columns.linked
+        kinds = np.stack([columns.operand(k)["kind"] for k in range(len(OPERAND_NAMES))])
+        scalars = columns.field("scalar").astype(np.int32)
+        self.constants: Ints = np.unique(scalars[(kinds == OperandKind.IMMEDIATE).any(axis=0)])
+        self.constant = np.searchsorted(self.constants, scalars)
+        self.num_values = len(self.constants) + len(columns)
+        self.calls: list[Ints] = []
+        self.keys: list[Longs] = []
+
+    def tape(self) -> Tape:
+        """Calls of all kinds, put in order, with rows for their values."""
+        self._arrivals()
+        values = [self._operand(k) for k in range(len(OPERAND_NAMES))]
+        self._main(np.stack(values, axis=1))
+        key = np.concatenate(self.keys)
+        order = np.argsort(key, kind="stable")
+        event, stage = np.divmod(key[order], _NUM_STAGES)
+        ops = np.concatenate(self.calls)[order]
+        values = np.ascontiguousarray(ops[:, _VALUES])
+        num_rows = assign_rows(values, len(self.constants), self.num_values)
+        ops[:, _VALUES] = values
+        terms = self._terms(np.flatnonzero(stage == _MAIN))
+        return Tape(ops, event.astype(np.int32), terms, self.constants, num_rows)
+
+    def _terms(self, op_by_event: Longs) -> Ints:
+        terms = self.columns.terms()
+        terms[:, 0] = op_by_event[terms[:, 0]]
+        terms = terms[np.argsort(terms[:, 0], kind="stable")]
+        return np.concatenate([terms, np.full((1, len(TERM_COLUMNS)), -1)]).astype(np.int32)
+
+    def _result(self, event: Longs) -> Longs:
+        return event + len(self.constants)
+
+    def _call(self, events: Longs, stage: int, kernels: Longs | int) -> Ints:
+        """New calls, one for each of `events`, still without arguments."""
+        calls = np.zeros((len(events), len(COLUMNS)), np.int32)
+        calls[:, 0] = kernels
+        calls[:, _VALUES] = NO_VALUE
+        self.calls.append(calls)
+        self.keys.append(events * _NUM_STAGES + stage)
+        return calls
+
+    def _arrivals(self) -> None:
+        """Parameters that the launch sets: each before the first event that sees it, or at the end."""
+        setters = np.flatnonzero(self.columns.opcode == OPCODES["icu.set_param"])
+        seen_from = self.linked.cycle[setters] + self.columns.chip.param_latency_cycles
+        events = np.searchsorted(self.linked.cycle, seen_from)
+        calls = self._call(events, _ARRIVAL, NUMBER_BY_KERNEL["arrive_param"])
+        calls[:, _A] = self._result(setters)
+        calls[:, _AT] = self.columns.field("param")[setters]
+
+    def _operand(self, k: int) -> Longs:
+        """The value of operand k of every event; NO_VALUE where there is none."""
+        field, producer = self.columns.operand(k), self.linked.producer[:, k].astype(np.int64)
+        value = np.where(producer >= 0, self._result(producer), NO_VALUE)
+        value = np.where(field["kind"] == OperandKind.IMMEDIATE, self.constant, value)
+        stage = 1 + k * len(_PREPARATIONS)
+        is_param = field["kind"] == OperandKind.PARAM
+        calls, events = self._prepare(value, is_param, stage, "broadcast_param")
+        calls[:, _AT], calls[:, _PLACE] = self.columns.scalar()[events], field["index"][events]
+        plane = self.columns.byte_plane(k)
+        calls, events = self._prepare(value, plane != 0, stage + 1, "byte_plane")
+        calls[:, _AT] = plane[events]
+        calls, events = self._prepare(value, field["xor"] != 0, stage + 2, "lane_xor")
+        calls[:, _AT] = field["xor"][events]
+        return value
+
+    def _prepare(self, value: Longs, chosen: npt.NDArray[np.bool_], stage: int, kernel: str) -> tuple[Ints, Longs]:
+        """Calls that take the operand's value so far and make the one that now replaces it, and their events."""
+        events = np.flatnonzero(chosen)
+        calls = self._call(events, stage, NUMBER_BY_KERNEL[kernel])
+        made = self.num_values + np.arange(len(events))
+        calls[:, _A], calls[:, _RESULT] = value[events], made
+        value[events] = made
+        self.num_values += len(events)
+        return calls, events
+
+    def _main(self, values: Longs) -> None:
+        """The events themselves."""
+        columns, events = self.columns, np.arange(len(self.columns))
+        calls = self._call(events, _MAIN, _NUMBER_BY_OPCODE[columns.opcode])
+        calls[:, _RESULT], calls[:, _RESULT + 1 : _VALUES.stop] = self._result(events), values
+        calls[:, _AT] = columns.address("address") + columns.number()
+        calls[:, _PLACE] = columns.address("place")
+        calls[:, _EXTRA] = self._extra()
+        products = np.flatnonzero(columns.where(lambda row: row.field("acc") is not None) & ~columns.is_sram)
+        calls[products, _PLACE] = calls[np.append(products[1:], products[-1:]), _AT]
+
+    def _extra(self) -> Longs:
+        columns = self.columns
+        acc = columns.slice_index * columns.chip.mxm.num_accumulators + columns.field("acc")
+        flags = {UNSIGNED: columns.field("unsigned"), EMIT: columns.field("emit"), FIRST: columns.field("first")}
+        extra = (acc << ACC_SHIFT) + SRAM * columns.is_sram
+        return extra + sum(bit * (flag != 0) for bit, flag in flags.items())
+
+
+_NUMBER_BY_OPCODE = np.array([
+    NUMBER_BY_KERNEL.get(INSTRUCTION_BY_OPCODE[opcode].mnemonic, 0) if opcode in INSTRUCTION_BY_OPCODE else 0
+    for opcode in range(1 + max(INSTRUCTION_BY_OPCODE))
+])  # fmt: skip
