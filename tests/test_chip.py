@@ -18,6 +18,7 @@ from waterclock.chip import RULE_BY_FIELD, Chip, SliceKind, WeightCell, floorpla
 from waterclock.chip.rules import Whole
 from waterclock.errors import InputError
 from waterclock.isa.table import INSTRUCTIONS
+from waterclock.numerics.functions import CRITICAL_PATH
 
 WHOLE_FIELDS = [(field, rule) for field, rule in RULE_BY_FIELD.items() if isinstance(rule, Whole)]
 DATA = Path(__file__).parent.parent / "waterclock" / "data" / "chips"
@@ -258,3 +259,12 @@ def test_every_field_says_what_it_means() -> None:
     meanings: list[Any] = [rule.meaning for rule in RULE_BY_FIELD.values()]
     assert all(meanings)
     assert len(set(meanings)) == len(meanings)
+
+
+@pytest.mark.parametrize("name", ["demonstrator", "tiny"])
+@pytest.mark.parametrize("function", sorted(CRITICAL_PATH))
+def test_special_functions_take_as_long_as_their_definitions(name: str, function: str) -> None:
+    """Operand fetch, then the fp32 steps at the adder's depth, then an integer step a cycle."""
+    chip, path = load(name), CRITICAL_PATH[function]
+    fp32_cycles = max(chip.latency.vxm_add, chip.latency.vxm_mul) - 1
+    assert chip[f"latency.vxm_{function}"] == 1 + path.num_fp32 * fp32_cycles + path.num_int32
