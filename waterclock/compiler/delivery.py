@@ -22,7 +22,9 @@ MANY_READERS = 3
 class Delivery:
     """Values of one segment, on the resources of its timeline. What a failed try did is undone by the timeline."""
 
-    def __init__(self, chip: Chip, timeline: Timeline, stores: Mapping[Vector, Reference], outputs: Collection[Vector]) -> None:
+    def __init__(
+        self, chip: Chip, timeline: Timeline, stores: Mapping[Vector, Reference], outputs: Collection[Vector]
+    ) -> None:
         self.timeline = timeline
         self._stores, self._outputs = stores, frozenset(outputs)
         self.vxm_x = chip.slice_by_name["vxm"].x
@@ -33,7 +35,9 @@ class Delivery:
         self.mem_queue = [queue_by_slice[s.name] for s in mems]
         near = sorted(range(len(mems)), key=lambda m: (abs(self.mem_x[m] - self.vxm_x), m))
         self._near = near
-        self._near_by_side = ([m for m in near if self.mem_x[m] > self.vxm_x], [m for m in near if self.mem_x[m] < self.vxm_x])
+        east = [m for m in near if self.mem_x[m] > self.vxm_x]
+        west = [m for m in near if self.mem_x[m] < self.vxm_x]
+        self._near_by_side = (east or near, west or near)
         read = INSTRUCTIONS["mem.read32"].latency
         assert read is not None
         self._read_cycles = read(chip)
@@ -50,9 +54,7 @@ class Delivery:
 
     def publish(self, vector: Vector, writer: Issue) -> None:
         """The homes of a vector hold it from the cycle after `writer`."""
-        self.live(vector).copies = [
-            Copy(self._mem_of(home), writer.t + 1, home, writer) for home in vector.homes
-        ]
+        self.live(vector).copies = [Copy(self._mem_of(home), writer.t + 1, home, writer) for home in vector.homes]
 
     def first_arrival(self, live: Live, x: int) -> int:
         """The first cycle in which the value can be at position x."""
@@ -111,7 +113,9 @@ class Delivery:
 
     def _read(self, live: Live, copy: Copy, source: Source, queue: int, t: int) -> Issue:
         mnemonic = "mem.read32" if live.vector.width is Width.WORD else "mem.read8"
-        issue = Issue(queue, t, mnemonic, "", result=source, live=live, address=copy.home, copy=copy, writer=copy.writer)
+        issue = Issue(
+            queue, t, mnemonic, "", result=source, live=live, address=copy.home, copy=copy, writer=copy.writer
+        )
         self.timeline.take(queue, t)
         for items, item in ((self.reads, issue), (copy.reads, t), (live.sources, (source, issue))):
             items.append(item)  # pyright: ignore[reportArgumentType]
@@ -158,7 +162,7 @@ class Delivery:
             groups = [self._near_by_side[side] for side in sorted(live.sides)] or [self._near]
         avoid = {m for partner in live.partners for m in self._places(partner)}
         chosen = [self._choose(group, avoid, x, t) for group in groups]
-        return None if None in chosen else [m for m in chosen if m is not None]
+        return None if None in chosen else [m for m in dict.fromkeys(chosen) if m is not None]
 
     def _mem_of(self, home: Reference) -> int:
         assert home.object is not None
@@ -221,7 +225,7 @@ class Delivery:
         live.readers -= num_reads
         if live.readers > 0:
             return
-        for copy in list(live.copies):
+        for copy in reversed(live.copies.copy()):  # a copy of a copy comes after it
             if copy.writer is not None and copy.writer.copy is copy and not copy.reads and not copy.kept:
                 self._drop(live, copy, copy.writer)
         for source, _ in live.sources:
@@ -234,6 +238,18 @@ class Delivery:
         self.timeline.release(writer.queue, writer.t)
         self.stores.remove(writer)
         live.copies.remove(copy)
+        if arrival.producer in self.reads and not arrival.source.uses:
+            self._unread(live, arrival)
+
+    def _unread(self, live: Live, arrival: Arrival) -> None:
+        """Give back a read whose result nobody takes any more."""
+        read = arrival.producer
+        assert read.copy is not None
+        self.timeline.trim(arrival.source)
+        self.timeline.release(read.queue, read.t)
+        self.reads.remove(read)
+        read.copy.reads.remove(read.t)
+        live.sources.remove((arrival.source, read))
 
 
 def _side(source: Source, x: int) -> int:

@@ -39,7 +39,8 @@ class Timeline:
     def __init__(self, chip: Chip) -> None:
         self._busy: list[set[int]] = [set() for _ in chip.queues]
         self._streams: dict[int, int] = {}
-        self._banks: dict[tuple[int, bool, int], set[int]] = {}
+        self._banks: dict[tuple[int, bool, int], dict[int, int]] = {}
+        self._longest_busy_cycles = max(chip.mxm.sense_cycles, chip.mxm.write_row_cycles)
         self._holds: list[list[list[int]]] = [[] for _ in range(chip.vxm.num_holds)]
         self._journal: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self._span = 2 * chip.num_streams
@@ -80,12 +81,14 @@ class Timeline:
         self._busy[queue].discard(t)
 
     def take_bank(self, slice_x: int, sram: bool, bank: int, t: int, busy_cycles: int) -> bool:
-        """One access of a bank that is then busy."""
-        taken = self._banks.setdefault((slice_x, sram, bank), set())
-        if any(t + d in taken for d in range(1 - busy_cycles, busy_cycles)):
+        """One access of a bank that is then busy, each for a time of its own."""
+        taken = self._banks.setdefault((slice_x, sram, bank), {})
+        if any(t + d in taken for d in range(busy_cycles)):
             return False
-        taken.add(t)
-        self._journal.append((taken.discard, (t,)))
+        if any(taken.get(t - d, 0) > d for d in range(1, self._longest_busy_cycles)):
+            return False
+        taken[t] = busy_cycles
+        self._journal.append((taken.pop, (t,)))
         return True
 
     def _key(self, x: int, t: int, side: int, track: int) -> int:
