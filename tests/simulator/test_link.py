@@ -14,7 +14,7 @@ from waterclock.isa.program import Object, Output, Param, Program, Role, Space, 
 from waterclock.isa.record import address
 from waterclock.simulator.link import Cause, Linked, LinkError, dataflow_equal, link, rebuild, unroll
 
-NUM_MUTANTS = 400
+NUM_MUTANTS = 150
 
 
 @pytest.fixture(scope="module")

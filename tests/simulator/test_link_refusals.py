@@ -97,6 +97,8 @@ FIELDS = tuple(
         ("unused field", "mem0", read(acc=1)),
         ("unused number", "vxm.alu0", dropped("vxm.lane_index", scalar=1)),
         ("direction", "mem0", read().with_fields(result={"direction": 4})),
+        ("result that goes nowhere", "vxm.alu0", Entry("vxm.lane_index")),
+        ("two scalars", "vxm.alu0", dropped("vxm.add", 1, "p0")),
         ("no opcode", "mem0", Entry("mem.read32", {"op": 0x7F})),
     )
 )  # fmt: skip
@@ -134,11 +136,10 @@ DATAFLOW = (
         ALU: [nop(1), dropped("vxm.to_int8", 1, to="w29")], "vxm.alu1": [nop(2), dropped("vxm.move", 1, to="b28")],
     }, "vxm.alu1", 2, 2),
     Case("two in a hold", Cause.DOUBLE_ARRIVAL, {
-        ALU: [issue("vxm.add", 1, 1, hold=0), nop(1), issue("vxm.move", 1, hold=0)],
-    }, ALU, 3, 2),
+        ALU: [issue("vxm.to_fp32", 1, hold=0), issue("vxm.move", 1, hold=0)],
+    }, ALU, 2, 1),
     Case("lost", Cause.LOST, {"mem1": [nop(3), read()]}, "mem1", 2, 3),
     Case("lost in a hold", Cause.LOST, {ALU: [issue("vxm.lane_index", hold=1)]}, ALU, 1, 0),
-    Case("result that goes nowhere", Cause.LOST, {ALU: [Entry("vxm.lane_index")]}, ALU, 1, 0),
     Case("one of a repeat is lost", Cause.LOST, {
         "mem1": [read(), repeat(2, 3)], ALU: [nop(3), dropped("vxm.move", "e0"), repeat(1, 3)],
     }, "mem1", 1, 6),

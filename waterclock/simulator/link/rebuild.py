@@ -3,12 +3,14 @@
 import numpy as np
 
 from waterclock.chip import Chip
+from waterclock.isa.causes import IllegalEntry
 from waterclock.isa.program import Program
+from waterclock.isa.validate import check_records
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.banks import check_banks
-from waterclock.simulator.link.fields import check_fields
-from waterclock.simulator.link.linked import Linked
+from waterclock.simulator.link.errors import Cause, LinkError
+from waterclock.simulator.link.linked import Events, Linked
 from waterclock.simulator.link.memory import accesses, check_ranges, resolve_memory
 from waterclock.simulator.link.parameters import resolve_parameters
 from waterclock.simulator.link.registers import check_results, resolve_accumulators, resolve_holds
@@ -19,7 +21,7 @@ from waterclock.simulator.link.unroll import unroll
 def rebuild(program: Program, chip: Chip) -> Linked:
     """Whose value every operand finds, and how long a launch takes. LinkError for the first hazard found."""
     events = unroll(program, chip)
-    check_fields(events)
+    _check_records(events)
     anatomy = Anatomy(events)
     producer = np.maximum(resolve_streams(anatomy), resolve_holds(anatomy))
     acc = resolve_accumulators(anatomy)
@@ -38,6 +40,20 @@ def rebuild(program: Program, chip: Chip) -> Linked:
         memory=memory.astype(np.int32),
         param=param.astype(np.int32),
     )
+
+
+def _check_records(events: Events) -> None:
+    """LinkError for the first entry of the first queue that the chip cannot hold."""
+    chip, rows = events.chip, events.rows
+    try:
+        check_records(events.program.queues, chip)
+    except IllegalEntry as error:
+        queue = chip.queue_by_name[error.queue]
+        row = int(np.flatnonzero((rows.queue == queue.number) & (rows.entry == error.entry))[0])
+        cycle = int(rows.start[row])
+        raise LinkError(
+            Cause.FIELD, str(error), slice=queue.slice.name, queue=queue.name, entry=error.entry, cycle=cycle
+        ) from None
 
 
 def _length_cycles(anatomy: Anatomy) -> int:
