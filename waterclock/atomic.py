@@ -1,7 +1,9 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 import os
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from waterclock.errors import InputError
@@ -11,7 +13,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """Write `data` (text as UTF-8) under a temporary name beside `path`, then rename it. InputError where the folder
     doesn't exist or can't be written; a file that was there stays as it was."""
     contents = data.encode() if isinstance(data, str) else data
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         partial.write_bytes(contents)
         partial.replace(path)
@@ -19,3 +21,24 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         with suppress(OSError):
             partial.unlink()
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill under a temporary name beside `path`, renamed to it at the end; removed if anything goes wrong.
+    InputError where `path` exists or can't be written."""
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path}: exists already")
+    partial = _partial(path)
+    try:
+        partial.mkdir()
+        yield partial
+        partial.rename(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -1,0 +1,207 @@
+"""A bundle as a folder, whole, checked, and the same bytes for the same bundle.
+
+    manifest.json         model, chip, quantization, versions, objects and programs, as plain values
+    memory.safetensors    the images: mem int32 [MEM slice, word, lane], reram int8 [MXM, tile, row, column]
+    programs.safetensors  the arrays of every program, under NAME/
+    tokenizer.json        tokenizer and chat template
+    SHA256SUMS            the hash of every file above, in the format of sha256sum
+
+Nothing is used before its hash and its shape are checked.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from waterclock.atomic import new_folder
+from waterclock.chip import Chip
+from waterclock.compiler.deployment import Deployment
+from waterclock.compiler.explain import Explanation
+from waterclock.errors import InputError, WaterclockError
+from waterclock.frontends.graph import ModelConfig
+from waterclock.frontends.tokenizer import Tokenizer
+from waterclock.isa.plain import from_plain, to_plain
+from waterclock.isa.program import Object, Program
+from waterclock.isa.program_file import Manifest as ProgramManifest
+from waterclock.isa.program_file import program_from_arrays, program_to_arrays
+from waterclock.runtime.bundle import Bundle, Origin
+
+FORMAT_VERSION = 1
+MANIFEST, MEMORY, PROGRAMS, TOKENIZER = FILES = (
+    "manifest.json", "memory.safetensors", "programs.safetensors", "tokenizer.json"
+)  # fmt: skip
+SUMS = "SHA256SUMS"
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ProgramEntry:
+    """A program without its arrays, and where its cycles go."""
+
+    program: ProgramManifest
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about a bundle but its arrays and its tokenizer."""
+
+    format_version: int
+    origin: Origin
+    config: ModelConfig
+    chip: Chip
+    max_context: int
+    objects: tuple[Object, ...]
+    programs: tuple[ProgramEntry, ...]
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> str:
+    """Write a new folder, there whole or not at all; returns the hash of SHA256SUMS, which stands for all of it.
+
+    InputError if something of that name exists or can't be written.
+    """
+    contents = _contents(bundle)
+    sums = _sums({name: _sha256(contents[name]) for name in FILES})
+    with new_folder(folder) as partial:
+        for name, data in {**contents, SUMS: sums}.items():
+            (partial / name).write_bytes(data)
+    return _sha256(sums)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The bundle in a folder; InputError names the file that is missing, changed or malformed, and the field in it."""
+    contents = _verified(folder)
+    manifest = _manifest(contents[MANIFEST], folder / MANIFEST)
+    memory = _tensors(contents[MEMORY], folder / MEMORY)
+    chip, place = manifest.chip, str(folder / MEMORY)
+    tile = (chip.lanes, chip.lanes)
+    deployment = Deployment(
+        chip=chip,
+        config=manifest.config,
+        max_context=manifest.max_context,
+        objects=manifest.objects,
+        mem=_image(memory, "mem", np.int32, (chip.num_mem, chip.mem.num_words, chip.lanes), place),
+        reram=_image(memory, "reram", np.int8, (chip.num_mxm, chip.mxm.num_reram_tiles, *tile), place),
+        programs=_programs(manifest, _tensors(contents[PROGRAMS], folder / PROGRAMS), folder),
+        explanations={entry.program.name: entry.explanation for entry in manifest.programs},
+    )
+    return Bundle(deployment, _tokenizer(contents[TOKENIZER], manifest.config, folder / TOKENIZER), manifest.origin)
+
+
+def bundle_sha256(folder: Path) -> str:
+    """The hash that `save_bundle` returned."""
+    return _sha256(_read(folder / SUMS))
+
+
+def _contents(bundle: Bundle) -> dict[str, bytes]:
+    deployment = bundle.deployment
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    programs: list[ProgramEntry] = []
+    for name, program in sorted(deployment.programs.items()):
+        arrays, manifest = program_to_arrays(program)
+        tensors |= {f"{name}/{key}": array for key, array in arrays.items()}
+        programs.append(ProgramEntry(from_plain(ProgramManifest, manifest, name), deployment.explanations[name]))
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        origin=bundle.origin,
+        config=deployment.config,
+        chip=deployment.chip,
+        max_context=deployment.max_context,
+        objects=deployment.objects,
+        programs=tuple(programs),
+    )
+    images = {"mem": deployment.mem, "reram": deployment.reram}
+    return {
+        MANIFEST: json.dumps(to_plain(manifest), indent=1, ensure_ascii=False).encode() + b"\n",
+        MEMORY: save_tensors({name: np.ascontiguousarray(image) for name, image in images.items()}),
+        PROGRAMS: save_tensors(tensors),
+        TOKENIZER: bundle.tokenizer.to_json().encode(),
+    }
+
+
+def _verified(folder: Path) -> dict[str, bytes]:
+    """The contents of every file, each with the hash that SHA256SUMS states."""
+    stated = _read(folder / SUMS)
+    contents = {name: _read(folder / name) for name in FILES}
+    found = {name: _sha256(data) for name, data in contents.items()}
+    if stated == _sums(found):
+        return contents
+    changed = [name for name, hash_ in found.items() if _sums({name: hash_}) not in stated]
+    raise InputError(f"{folder / (changed or [SUMS])[0]}: changed: its hash is not the one in {SUMS}")
+
+
+def _sums(sha256_by_name: Mapping[str, str]) -> bytes:
+    return "".join(f"{hash_}  {name}\n" for name, hash_ in sha256_by_name.items()).encode()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path.parent}: is no deployment, {path.name} is missing") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _manifest(data: bytes, path: Path) -> Manifest:
+    try:
+        plain = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    version = cast(dict[str, Any], plain).get("format_version") if isinstance(plain, dict) else None
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path}: format_version = {version!r}: must be {FORMAT_VERSION}")
+    return from_plain(Manifest, plain, str(path))
+
+
+def _tensors(data: bytes, path: Path) -> Tensors:
+    try:
+        return load_tensors(data)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: not safetensors: {error}") from None
+
+
+def _image(tensors: Tensors, name: str, dtype: type[np.generic], whole: tuple[int, ...], place: str) -> npt.NDArray[Any]:
+    """The image of a memory of shape `whole`, which may end before its second axis does."""
+    if name not in tensors:
+        raise InputError(f"{place}: tensor {name} is missing")
+    image = tensors[name]
+    fits = image.ndim == len(whole) and image.shape[1] <= whole[1] and image.shape == (whole[0], image.shape[1], *whole[2:])
+    if image.dtype != dtype or not fits:
+        raise InputError(f"{place}: {name} is {image.dtype}{image.shape}, the chip has {np.dtype(dtype)}{whole}")
+    return image
+
+
+def _programs(manifest: Manifest, tensors: Tensors, folder: Path) -> dict[str, Program]:
+    def one(facts: ProgramManifest) -> Program:
+        prefix = f"{facts.name}/"
+        own = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+        return program_from_arrays(own, to_plain(facts), f"{folder / PROGRAMS}: {facts.name}")
+
+    try:
+        return {entry.program.name: one(entry.program) for entry in manifest.programs}
+    except WaterclockError as error:
+        raise InputError(f"{folder / PROGRAMS}: {error}") from error
+
+
+def _tokenizer(data: bytes, config: ModelConfig, path: Path) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_json(data.decode())
+    except (InputError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    if tokenizer.vocab_size != config.vocab:
+        raise InputError(f"{path}: vocabulary of {tokenizer.vocab_size} tokens, the model's has {config.vocab}")
+    return tokenizer

