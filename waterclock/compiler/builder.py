@@ -48,7 +48,9 @@ class Builder:
         row = INSTRUCTIONS[mnemonic]
         assert row.result is not None
         result = self.vector(row.result.width)
-        self.emit(TileOp(mnemonic, tuple(_operand(source) for source in sources), result, self.operation, settings=settings))
+        self.emit(
+            TileOp(mnemonic, tuple(_operand(source) for source in sources), result, self.operation, settings=settings)
+        )
         return result
 
     def add(self, a: Source, b: Source) -> Vector:
@@ -99,18 +101,45 @@ class Builder:
             half //= 2
         return current
 
-    def chain(self, mnemonic: str, slice_name: str, links: Sequence[Link], *, unsigned: bool = False,
-              sram: bool = False) -> Vector:
+    def quantized(self, x: Sequence[Vector]) -> tuple[list[Vector], Vector]:
+        """int8 codes and the scale, by the vector's own maximum."""
+        largest = self.reduce_max([self.abs(v) for v in x])
+        inverse = self.mul(self.alu("vxm.reciprocal", largest), 127.0)
+        codes = [self.alu("vxm.to_int8", self.mul(v, inverse)) for v in x]
+        return codes, self.mul(largest, 1 / 127)
+
+    def chain(
+        self, mnemonic: str, slice_name: str, links: Sequence[Link], *, unsigned: bool = False, sram: bool = False
+    ) -> Vector:
         """Matvecs into one accumulator of one MXM; the result is the int32 sum."""
         result = self.vector()
         self._operations.append(Chain(mnemonic, slice_name, tuple(links), result, self.operation, unsigned, sram))
         return result
 
-    def memory(self, mnemonic: str, slice_name: str, operands: Sequence[Vector], address: Reference,
-               place: Records | None = None, *, result: Vector | None = None, publishes: tuple[Vector, ...] = ()) -> TileOp:
+    def memory(
+        self,
+        mnemonic: str,
+        slice_name: str,
+        operands: Sequence[Vector],
+        address: Reference,
+        place: Records | None = None,
+        *,
+        result: Vector | None = None,
+        publishes: tuple[Vector, ...] = (),
+    ) -> TileOp:
         """An instruction of a MEM, MXM or SXM slice with an address."""
-        return self.emit(TileOp(mnemonic, tuple(Use(v) for v in operands), result, self.operation, slice_name, address,
-                                place, publishes=publishes))
+        return self.emit(
+            TileOp(
+                mnemonic,
+                tuple(Use(v) for v in operands),
+                result,
+                self.operation,
+                slice_name,
+                address,
+                place,
+                publishes=publishes,
+            )
+        )
 
 
 def _operand(source: Source) -> Operand:

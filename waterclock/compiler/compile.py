@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from waterclock.chip import Chip
+from waterclock.compiler.bound import decode_bound
+from waterclock.compiler.context import POSITION, TOKEN, model_layouts
 from waterclock.compiler.deployment import Deployment, images
 from waterclock.compiler.emit import Emitted, emit
+from waterclock.compiler.explain import Explanation, explain
 from waterclock.compiler.issues import Scheduled
-from waterclock.compiler.lower import POSITION, TOKEN, lower
+from waterclock.compiler.lower import lower
 from waterclock.compiler.model import layered
 from waterclock.compiler.place import Placement
 from waterclock.compiler.schedule import schedule
@@ -20,10 +23,11 @@ DEFAULT_CONTEXT = 256
 
 @dataclass(frozen=True)
 class Compiled:
-    """A deployment and the schedule of its decode program, for explanations."""
+    """A deployment, the schedule of its decode program, and where its cycles go."""
 
     deployment: Deployment
     segments: tuple[Scheduled, ...]
+    explanation: Explanation
 
 
 def compile_model(graph: Graph, chip: Chip, context: int = DEFAULT_CONTEXT) -> Compiled:
@@ -34,21 +38,25 @@ def compile_model(graph: Graph, chip: Chip, context: int = DEFAULT_CONTEXT) -> C
     check(graph, chip, context)
     model = layered(graph)
     placement = Placement(chip, model.num_layers, context)
-    lowered = lower(model, chip, placement, context)
-    segments = tuple(schedule(segment, chip) for segment in lowered.segments)
+    segments = tuple(schedule(segment, chip) for segment in lower(model, chip, placement, context))
     words = assign_words(segments, placement)
     objects = (*placement.objects, *words.objects)
     emitted = emit(segments, chip, words, objects)
     program = decode_program(graph, chip, context, objects, segments, words, emitted)
     mem, reram = images(placement)
-    deployment = Deployment(chip, graph.config, context, tuple(placement.objects), mem, reram, {program.name: program})
-    return Compiled(deployment, segments)
+    bound = decode_bound(graph, model_layouts(graph, chip.lanes), chip, context)
+    explanation = explain(segments, chip, bound)
+    deployment = Deployment(chip, graph.config, context, tuple(placement.objects), mem, reram, {program.name: program},
+                            {program.name: explanation})  # fmt: skip
+    return Compiled(deployment, segments, explanation)
 
 
 def check(graph: Graph, chip: Chip, context: int) -> None:
     """Refuse by name what this compiler does not do."""
     if not chip.is_pim:
-        raise InputError(f"chip {chip.name}: no resident tiles: weights that are installed at run time can't be compiled for yet")
+        raise InputError(
+            f"chip {chip.name}: no resident tiles: weights that are installed at run time can't be compiled for yet"
+        )
     if context < chip.lanes or context % chip.lanes:
         raise InputError(f"context {context}: must be a positive multiple of the chip's {chip.lanes} lanes")
 
@@ -67,6 +75,14 @@ def decode_program(graph: Graph, chip: Chip, context: int, objects: tuple[Object
         producers.append(emitted.id_by_issue[copy.writer])
     logits = Output("logits", tuple(outputs), vocab, tuple(producers))
     return Program(
-        name=f"decode-{context}", chip_sha256=chip.sha256, queues=emitted.queues, flow=emitted.flow, labels=emitted.labels,
-        operations=emitted.operations, objects=objects, params=params, outputs=(logits,), length_cycles=emitted.length_cycles,
-    )  # fmt: skip
+        name=f"decode-{context}",
+        chip_sha256=chip.sha256,
+        queues=emitted.queues,
+        flow=emitted.flow,
+        labels=emitted.labels,
+        operations=emitted.operations,
+        objects=objects,
+        params=params,
+        outputs=(logits,),
+        length_cycles=emitted.length_cycles,
+    )

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waterclock.chip import Chip, SliceKind
+from waterclock.compiler.explain import Explanation
 from waterclock.compiler.place import Placement
 from waterclock.frontends.graph import ModelConfig
 from waterclock.isa.program import Object, Program, Space
@@ -17,7 +18,7 @@ class Deployment:
     """Everything the chip needs to run a model. SRAM tiles and all memory that no image names are zero at load.
 
     `mem` is int32 [MEM slice, word, lane], `reram` int8 [MXM, tile, row, column]; both end where the last object does.
-    `programs` is keyed by name, `max_context` counts positions of the KV cache.
+    `programs` and their `explanations` are keyed by name, `max_context` counts positions of the KV cache.
     """
 
     chip: Chip
@@ -27,6 +28,7 @@ class Deployment:
     mem: npt.NDArray[np.int32]
     reram: npt.NDArray[np.int8]
     programs: Mapping[str, Program]
+    explanations: Mapping[str, Explanation]
 
 
 def images(placement: Placement) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:

@@ -58,7 +58,9 @@ def emit(segments: Sequence[Scheduled], chip: Chip, words: Words, objects: Seque
     }
     operations = tuple(dict.fromkeys(issue.operation for scheduled in segments for issue in scheduled.issues))
     writer = _Writer(words, {obj: i for i, obj in enumerate(objects)}, ids, stored_issues(segments))
-    queues, flow, labels = {}, {}, {}
+    queues: dict[str, Records] = {}
+    flow: dict[str, Records] = {}
+    labels: dict[str, npt.NDArray[np.int32]] = {}
     label_by_operation = {operation: i for i, operation in enumerate(operations)}
     for name, rows in entries.items():
         queues[name], flow[name] = writer.queue(rows, segments)
@@ -151,7 +153,9 @@ class _Writer:
         result, source = row["result"], issue.result
         if source is None:
             return
-        sides = [direction for direction, reach in zip(_SIDE_DIRECTIONS, source.reach, strict=True) if reach is not None]
+        sides = [
+            direction for direction, reach in zip(_SIDE_DIRECTIONS, source.reach, strict=True) if reach is not None
+        ]
         if sides:
             result["stream"], result["direction"] = source.track, sum(sides)
         if issue.live is not None and issue.live.produced is issue and issue.live.hold is not None:
@@ -204,5 +208,3 @@ def _scaled(reference: Reference, scale: int) -> Records:
         place[name] *= scale
     place["term"]["stride"] *= scale
     return place
-
-

@@ -20,7 +20,9 @@ class Issue:
     t: int
     mnemonic: str
     operation: str
-    operands: list["Arrival | Immediate | Broadcast"] = field(default_factory=lambda: list[Arrival | Immediate | Broadcast]())
+    operands: list["Arrival | Immediate | Broadcast"] = field(
+        default_factory=lambda: list[Arrival | Immediate | Broadcast]()
+    )
     xors: list[int] = field(default_factory=lambda: list[int]())
     result: Source | None = None
     live: "Live | None" = None
@@ -34,7 +36,7 @@ class Issue:
 
 @dataclass(eq=False)
 class Arrival:
-    """How an operand reaches its instruction: from `source` on a side, or (side None) from the value's hold register."""
+    """How an operand reaches its instruction: from `source` on a side, or (side None) from a hold register."""
 
     live: "Live"
     source: Source

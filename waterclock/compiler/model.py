@@ -1,4 +1,4 @@
-"""The repeated structure of a Graph: what comes before the layers, one layer as the pattern of all, what comes after."""
+"""The repeated structure of a Graph: what comes before the layers, one layer as the pattern of all, what follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,11 +67,15 @@ def _ends(graph: Graph, nodes: Sequence[Node]) -> tuple[str, str]:
     """The one value that enters a layer and the one that leaves it."""
     made = {name for node in nodes for name in node.outputs}
     entering = {name for node in nodes for name in node.inputs} - made
-    outside = {name for node in graph.nodes if node.layer != nodes[0].layer for name in node.inputs} | set(graph.outputs)
+    outside = {name for node in graph.nodes if node.layer != nodes[0].layer for name in node.inputs} | set(
+        graph.outputs
+    )
     leaving = made & outside
     if len(entering) != 1 or len(leaving) != 1:
-        raise InputError(f"graph {graph.name}: layer {nodes[0].layer}: {len(entering)} values enter and {len(leaving)} "
-                         "leave, expected one of each")
+        raise InputError(
+            f"graph {graph.name}: layer {nodes[0].layer}: {len(entering)} values enter and {len(leaving)} "
+            "leave, expected one of each"
+        )
     return entering.pop(), leaving.pop()
 
 
@@ -82,7 +86,9 @@ def _pattern(graph: Graph, nodes: Sequence[Node]) -> tuple[object, ...]:
     for node in nodes:
         wiring = tuple(number.setdefault(name, len(number)) for name in (*node.inputs, *node.outputs))
         shapes = tuple(graph.values[name].type for name in (*node.inputs, *node.outputs))
-        constants = tuple((role, graph.constants[name].shape, str(graph.constants[name].dtype))
-                          for role, name in sorted(node.constants.items()))
+        constants = tuple(
+            (role, graph.constants[name].shape, str(graph.constants[name].dtype))
+            for role, name in sorted(node.constants.items())
+        )
         rows.append((node.op, wiring, shapes, constants, tuple(sorted(node.attributes.items()))))
     return tuple(rows)

@@ -49,7 +49,7 @@ def reference(obj: Object, index: int = 0, *terms: tuple[int, int, int, int, int
 
 def assign(num_blocks: int, num_links: int, load: list[int]) -> list[list[tuple[int, range]]]:
     """Spread blocks of `num_links` tiles over the MXMs: whole rounds first, one block each; blocks of the last,
-    incomplete round are split where more than one MXM falls to each. `load` (tiles on each MXM) is brought up to date."""
+    incomplete round are split where more than one MXM falls to each. `load` (tiles on each MXM) is kept up to date."""
     num_mxm = len(load)
     whole = num_blocks - num_blocks % num_mxm
     parts_each = min(num_links, max(1, num_mxm // max(1, num_blocks - whole)))
@@ -66,8 +66,8 @@ def assign(num_blocks: int, num_links: int, load: list[int]) -> list[list[tuple[
 
 
 class Placement:
-    """Hands out objects. Layer tiles come first in each MXM, `layer_tiles` apart, so that a layer is a constant stride and
-    banks fall alike in all layers."""
+    """Hands out objects. Layer tiles come first in each MXM, `layer_tiles` apart, so that a layer is a constant stride
+    and banks fall alike in all layers."""
 
     def __init__(self, chip: Chip, num_layers: int, max_context: int) -> None:
         self.chip, self.num_layers, self.max_context = chip, num_layers, max_context
@@ -87,7 +87,9 @@ class Placement:
         """Vectors that hold one value per position of the largest context."""
         return -(-self.max_context // self.chip.lanes)
 
-    def words(self, name: str, size: int, role: Role, *, layered: bool = False, slice_name: str | None = None) -> Object:
+    def words(
+        self, name: str, size: int, role: Role, *, layered: bool = False, slice_name: str | None = None
+    ) -> Object:
         """A MEM object of `size` words (in each layer), in the given slice or the next one in turn."""
         if slice_name is None:
             slice_name = self.mems[self._next_mem % len(self.mems)]
@@ -109,8 +111,8 @@ class Placement:
         return self._words[slice_name]
 
     def plan_layer(self, groups: Sequence[Sequence[tuple[str, int, int]]]) -> dict[str, list[list[tuple[int, range]]]]:
-        """Assign the layer's weight matrices, group by group (matrices with one input): rows (name, output blocks, input
-        blocks). Fixes `layer_tiles`."""
+        """Assign the layer's weight matrices, group by group (matrices with one input): rows of (name, output blocks,
+        input blocks). Fixes `layer_tiles`."""
         plan: dict[str, list[list[tuple[int, range]]]] = {}
         for group in groups:
             blocks = assign(sum(rows for _, rows, _ in group), group[0][2], self._layer_load)
@@ -122,8 +124,14 @@ class Placement:
         self._layer_load = [0] * len(self.mxms)
         return plan
 
-    def layer_weights(self, name: str, weights: Sequence[npt.NDArray[np.int8]], rows: Layout, columns: Layout,
-                      blocks: list[list[tuple[int, range]]]) -> TileGrid:
+    def layer_weights(
+        self,
+        name: str,
+        weights: Sequence[npt.NDArray[np.int8]],
+        rows: Layout,
+        columns: Layout,
+        blocks: list[list[tuple[int, range]]],
+    ) -> TileGrid:
         """Place a weight matrix [out, in] of every layer as planned."""
         spread = [columns.spread(rows.spread(w, 0), -1) for w in weights]  # [j, row lane, k, column lane]
         return tuple(
@@ -161,16 +169,26 @@ class Placement:
 
     def _part(self, name: str, m: int, j: int, links: range, spread: Sequence[npt.NDArray[np.generic]]) -> Part:
         base = self._layer_load[m]
-        obj = Object(f"{name}.{self.mxms[m]}", self.mxms[m], Space.RERAM, base, len(links), Role.CONSTANT, self.num_layers,
-                     self.layer_tiles)
+        obj = Object(
+            f"{name}.{self.mxms[m]}",
+            self.mxms[m],
+            Space.RERAM,
+            base,
+            len(links),
+            Role.CONSTANT,
+            self.num_layers,
+            self.layer_tiles,
+        )
         self._layer_load[m] += len(links)
         top = base + self.layer_tiles * (self.num_layers - 1) + obj.size
         self._check("mxm.num_reram_tiles", top, self.chip.mxm.num_reram_tiles, self.mxms[m])
-        self.images.append(Image(self._keep(obj), np.stack([w[j, :, links.start : links.stop].swapaxes(0, 1) for w in spread])))
+        self.images.append(
+            Image(self._keep(obj), np.stack([w[j, :, links.start : links.stop].swapaxes(0, 1) for w in spread]))
+        )
         return Part(self.mxms[m], tuple((k, reference(obj, i)) for i, k in enumerate(links)))
 
     def kv_tiles(self, name: str, turn: int, blocks_per_vector: int) -> Object:
-        """SRAM tiles for one head's keys or values of every layer: `blocks_per_vector` runs of tiles for all positions."""
+        """SRAM tiles for one head's keys or values in every layer: `blocks_per_vector` runs of tiles for positions."""
         m = turn % len(self.mxms)
         size = self.num_positions_blocks * blocks_per_vector
         base = self._sram[m]
@@ -184,5 +202,7 @@ class Placement:
 
     def _check(self, what: str, need: int, have: int, slice_name: str) -> None:
         if need > have:
-            raise InputError(f"chip {self.chip.name}: {what} = {have}: the model needs {need} in {slice_name}; "
-                             f"choose a larger chip or --set {what}={need}")
+            raise InputError(
+                f"chip {self.chip.name}: {what} = {have}: the model needs {need} in {slice_name}; "
+                f"choose a larger chip or --set {what}={need}"
+            )

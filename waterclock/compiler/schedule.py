@@ -154,7 +154,9 @@ class Scheduler:
 
     def _try_instruction(self, op: TileOp, x: int, queue: int, t: int) -> Issue | None:
         mark = self._timeline.mark()
-        issue = Issue(queue, t, op.mnemonic, op.operation, settings=dict(op.settings), address=op.address, place=op.place)
+        issue = Issue(
+            queue, t, op.mnemonic, op.operation, settings=dict(op.settings), address=op.address, place=op.place
+        )
         if self._fits(op, issue, x, t):
             return issue
         self._timeline.rollback(mark)
@@ -164,7 +166,11 @@ class Scheduler:
         if not self._timeline.take(issue.queue, t) or not self._banks_fit(op, x, t):
             return False
         for operand in op.operands:
-            arrival = self._delivery.deliver(self._delivery.live(operand.vector), x, t) if isinstance(operand, Use) else operand
+            arrival = (
+                self._delivery.deliver(self._delivery.live(operand.vector), x, t)
+                if isinstance(operand, Use)
+                else operand
+            )
             if arrival is None:
                 return False
             issue.operands.append(arrival)
@@ -177,7 +183,9 @@ class Scheduler:
         if space in (None, Space.MEM):
             return True
         mxm, sram = self._chip.mxm, space is Space.SRAM
-        num_banks, busy = (mxm.num_sram_banks, mxm.write_row_cycles) if sram else (mxm.num_reram_banks, mxm.sense_cycles)
+        num_banks, busy = (
+            (mxm.num_sram_banks, mxm.write_row_cycles) if sram else (mxm.num_reram_banks, mxm.sense_cycles)
+        )
         return all(self._timeline.take_bank(x, sram, bank, t, busy) for bank in range(num_banks))
 
     def _keep(self, op: TileOp, issue: Issue, x: int) -> None:

@@ -1,8 +1,8 @@
 """Tile operations: what a Graph is lowered to and what the scheduler places in space and time.
 
 A segment (the token's prologue, one layer, the head) is a list of tile operations in SSA form over *vectors*: values of
-`lanes` elements that travel on streams. An operation names the slice that must execute it (None: any ALU of the VXM that
-can), never a cycle, a queue, a stream or a register: those are the scheduler's.
+`lanes` elements that travel on streams. An operation names the slice that must execute it (None: any ALU of the VXM
+that can), never a cycle, a queue, a stream or a register: those are the scheduler's.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from waterclock.isa.table import Width
 
 @dataclass(frozen=True)
 class Reference:
-    """A place in a logical object: `address` is added to the object's base (words or tiles). Without an object it is the
-    amount or lane that an SXM instruction takes."""
+    """A place in a logical object: `address` is added to the object's base (words or tiles). Without an object it is
+    the amount or lane that an SXM instruction takes."""
 
     object: Object | None
     address: Records
@@ -80,7 +80,7 @@ class TileOp:
 
 @dataclass(frozen=True)
 class Link:
-    """One matvec of a chain: a tile, the byte vector it multiplies, and who writes a row of the tile before (if any)."""
+    """One matvec of a chain: a tile, the byte vector it multiplies, and who writes a row of the tile before, if any."""
 
     tile: Reference
     x: Vector

@@ -32,13 +32,16 @@ def assign_words(segments: Sequence[Scheduled], placement: Placement) -> Words:
         size = 1 + max(temporaries.values(), default=-1)
         objects += _object("temporaries", slice_name, base + len(here), size, Role.TEMPORARY, by_copy, temporaries)
         if base + len(here) + size > placement.chip.mem.num_words:
-            raise InputError(f"chip {placement.chip.name}: mem.num_words = {placement.chip.mem.num_words}: {slice_name} needs "
-                             f"{base + len(here) + size}; choose a larger chip or --set mem.num_words=...")
+            raise InputError(
+                f"chip {placement.chip.name}: mem.num_words = {placement.chip.mem.num_words}: {slice_name} needs "
+                f"{base + len(here) + size}; choose a larger chip or --set mem.num_words=..."
+            )
     return Words(by_copy, tuple(objects))
 
 
-def _object(kind: str, slice_name: str, base: int, size: int, role: Role, by_copy: dict[Copy, Reference],
-            words: dict[Copy, int]) -> list[Object]:
+def _object(
+    kind: str, slice_name: str, base: int, size: int, role: Role, by_copy: dict[Copy, Reference], words: dict[Copy, int]
+) -> list[Object]:
     if not size:
         return []
     obj = Object(f"{kind}.{slice_name}", slice_name, Space.MEM, base, size, role)
@@ -47,8 +50,8 @@ def _object(kind: str, slice_name: str, base: int, size: int, role: Role, by_cop
 
 
 def _share(m: int, segments: Sequence[Scheduled]) -> dict[Copy, int]:
-    """A word of MEM slice m for each temporary: the lowest that is free from its write to its last read. Segments follow
-    one another, so they share words too."""
+    """A word of MEM slice m for each temporary: the lowest that is free from its write to its last read. Segments
+    follow one another, so they share words too."""
     words: dict[Copy, int] = {}
     for scheduled in segments:
         mine = sorted((copy for copy in scheduled.temporaries if copy.mem == m), key=lambda copy: copy.available)

@@ -18,15 +18,16 @@ NO_PRODUCER = -1
 QUEUE_SHIFT = 16
 """An instruction's id is queue number << QUEUE_SHIFT | entry index."""
 
-# Which instruction produced what an operand finds. `first` is the producer. If `carried` is not NO_PRODUCER, the operand
-# is carried around the innermost loop that holds the reader: `first` produces it for iteration 0, `carried`, in the
-# iteration before, for all others. A producer in a loop that does not hold the reader counts with its last iteration.
+# Which instruction produced what an operand finds. `first` is the producer. If `carried` is not NO_PRODUCER, the
+# operand is carried around the innermost loop that holds the reader: `first` produces it for iteration 0, `carried`, in
+# the iteration before, for all others. A producer in a loop that does not hold the reader counts with its last
+# iteration.
 PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4")])
 
-# One row for each entry of a queue. Operands a, b, c; `memory`: the last instruction of this launch that wrote any of the
-# MEM word or tile that is read; `acc`: the accumulator's matvec before a matvec that is not `first`. `object` is the index
-# of the Object that the record's `address` lies in (-1 where it has none), `address` what is added to the object's base
-# (times 4 for byte addresses), `place` the lane or row meant.
+# One row for each entry of a queue. Operands a, b, c; `memory`: the last instruction of this launch that wrote any of
+# the MEM word or tile that is read; `acc`: the accumulator's matvec before a matvec that is not `first`. `object` is
+# the index of the Object that the record's `address` lies in (-1 where it has none), `address` what is added to the
+# object's base (times 4 for byte addresses), `place` the lane or row meant.
 FLOW = np.dtype([
     ("a", PRODUCER), ("b", PRODUCER), ("c", PRODUCER), ("memory", PRODUCER), ("acc", PRODUCER),
     ("object", "<i4"), ("address", ADDRESS), ("place", ADDRESS),
@@ -116,8 +117,8 @@ class Program:
     """Straight-line queues for one chip, with what they mean.
 
     `queues` and `flow` are keyed by queue name (`chip.queues`) and hold INSTRUCTION and FLOW rows of equal length; a
-    queue without entries is absent. `labels` names, for each queue, the model operation that an entry serves (index into
-    `operations`, -1 for none). `length_cycles` is what the compiler predicts.
+    queue without entries is absent. `labels` names, for each queue, the model operation that an entry serves (index
+    into `operations`, -1 for none). `length_cycles` is what the compiler predicts.
     """
 
     name: str

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Records = npt.NDArray[np.void]
 
 NUM_LEVELS = 4
-"""Nesting levels with a stride of their own: level 0 is `icu.repeat`, levels 1, 2, 3 are `icu.loop`s, innermost first."""
+"""Nesting levels with a stride of their own: 0 is `icu.repeat`, 1 to 3 are `icu.loop`s, innermost first."""
 LEVEL_NAMES = ("r", "l1", "l2", "l3")
 NUM_TERMS = 2
 

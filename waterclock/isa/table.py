@@ -1,7 +1,7 @@
 """The instruction table: every instruction of the machine, once.
 
-A row states mnemonic, operands, latency and meaning. Encoding, assembler, disassembler, `docs/isa.md`, the link step, the
-simulators' value functions and the RTL's datapaths are all keyed by the mnemonic, and tests loop over this table.
+A row states mnemonic, operands, latency and meaning. Encoding, assembler, disassembler, `docs/isa.md`, the link step,
+the simulators' value functions and the RTL's datapaths are all keyed by the mnemonic, and tests loop over this table.
 
 Timing (cycles): an instruction issued at t reads its operands at its slice in cycle t; its result is on its stream at
 that slice in cycle t + latency(chip).
@@ -37,8 +37,8 @@ class Form(Enum):
 class Operand:
     """One operand of a mnemonic: its form, the record field it lives in, and its limits.
 
-    `bits` is the encoded width of a NUMBER. `word` says what an ADDRESS counts: "word", "byte", "lane", "tile", "row" or
-    "amount"; documentation and link use it.
+    `bits` is the encoded width of a NUMBER. `word` says what an ADDRESS counts: "word", "byte", "lane", "tile", "row"
+    or "amount"; documentation and link use it.
     """
 
     form: Form
@@ -167,16 +167,16 @@ _MATVEC = (*_MATVEC_T[:-1], _flag("sram"), _result())
 
 _ROWS = (
     # Every queue. Control entries take the cycles they say; `icu.set_param` is issued like any instruction.
-    Instruction(0x01, "icu.start", (), None, "wait for the launch; the next entry issues in cycle 0; first in every queue"),
+    Instruction(0x01, "icu.start", (), None, "wait for the launch; the next entry issues in cycle 0; first in a queue"),
     Instruction(0x02, "icu.nop", (_number("n", 24),), None, "issue nothing for n >= 1 cycles"),
     Instruction(0x03, "icu.repeat", (_number("n", 24), _number("distance", 24)), None,
                 "issue the preceding instruction n more times, `distance` cycles apart (level r)"),
     Instruction(0x04, "icu.loop", (_number("n", 24), _number("distance", 24), _number("body", 16)), None,
-                "run the last `body` entries n times in total, starts `distance` cycles apart (levels l1 to l3, inner first)"),
+                "run the last `body` entries n times in total, starts `distance` cycles apart (l1 to l3, inner first)"),
     Instruction(0x05, "icu.set_param", (_stream("a"), _number("param", 6)), None,
                 "launch parameter `param` becomes lane 0 of a (int32), from t + param_latency"),
     # MEM: one access a cycle and slice.
-    Instruction(0x10, "mem.read8", (_address("address", "byte"), _result(_BYTE)), _read, "result = byte plane of a word"),
+    Instruction(0x10, "mem.read8", (_address("address", "byte"), _result(_BYTE)), _read, "result = a word's byte"),
     Instruction(0x11, "mem.read32", (_address("address", "word"), _result()), _read, "result = the word"),
     Instruction(0x12, "mem.write8", (_stream("a", _BYTE), _address("address", "byte")), None,
                 "byte plane of a word = a; its other bytes stay"),
@@ -237,12 +237,15 @@ _ROWS = (
                 "transpose each 4 x 4 block of bytes: byte s of lane 4b + l = byte l of lane 4b + s of a"),
     # MXM: resident tiles. ReRAM and SRAM tiles are numbered separately; flag `sram` chooses.
     Instruction(0x50, "mxm.matvec", _MATVEC, _matvec,
-                "acc = (first ? 0 : acc) + sum over i of tile[j,i] a[i] in lane j; int8 tile, int8 or uint8 a; result on emit"),
+                "acc = (first ? 0 : acc) + sum over i of tile[j,i] a[i] in lane j; int8 tile, int8 or uint8 a; "
+                "result on emit"),
     Instruction(0x51, "mxm.matvec_t", _MATVEC_T, _matvec,
                 "as mxm.matvec with the tile transposed: sum over j of tile[j,i] a[j] in lane i; SRAM tiles only"),
-    Instruction(0x52, "mxm.read_row", (_address("address", "tile"), _address("place", "row"), _flag("sram"), _result(_BYTE)),
+    Instruction(0x52, "mxm.read_row",
+                (_address("address", "tile"), _address("place", "row"), _flag("sram"), _result(_BYTE)),
                 lambda chip: chip.latency.read_row, "a row of a tile, int8"),
-    Instruction(0x53, "mxm.write_row", (_stream("a", _BYTE), _address("address", "tile"), _address("place", "row")), None,
+    Instruction(0x53, "mxm.write_row",
+                (_stream("a", _BYTE), _address("address", "tile"), _address("place", "row")), None,
                 "row of an SRAM tile = a; the tile may be accessed again from t + write_row_cycles"),
 )  # fmt: skip
 
