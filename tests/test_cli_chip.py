@@ -13,20 +13,6 @@ from waterclock import cli
 from waterclock.chip import floorplan_svg, list_chips, load
 
 
-def waterclock(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str):
-    """Exit code, stdout and stderr of one command."""
-    monkeypatch.setattr(sys, "argv", ["waterclock", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    output = capsys.readouterr()
-    return stopped.value.code, output.out, output.err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    return lambda *arguments: waterclock(capsys, monkeypatch, *arguments)
-
-
 def test_list_names_every_chip(run) -> None:
     code, out, err = run("chip", "list")
     assert (code, err) == (0, "")
@@ -61,7 +47,9 @@ def test_show_draws_the_floorplan(run, tmp_path: Path) -> None:
 
 def test_diff_lists_just_what_differs(run, tmp_path: Path) -> None:
     path = tmp_path / "other.toml"
-    path.write_text((Path(cli.__file__).parent / "data/chips/tiny.toml").read_text().replace("lanes = 8", "lanes = 4"))
+    path.write_text(
+        (Path(cli.__file__).parent.parent / "data/chips/tiny.toml").read_text().replace("lanes = 8", "lanes = 4")
+    )
     code, out, _ = run("chip", "diff", "tiny", str(path))
     assert code == 0
     assert [line.split() for line in out.splitlines()] == [["field", "tiny", "tiny"], ["lanes", "8", "4"]]

@@ -27,8 +27,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill under a temporary name beside `path`, renamed to it at the end; removed if anything goes wrong.
     InputError where `path` exists or can't be written."""
-    if path.exists() or path.is_symlink():
-        raise InputError(f"{path}: exists already")
+    check_new(path)
     partial = _partial(path)
     try:
         partial.mkdir()
@@ -38,6 +37,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_new(path: Path) -> None:
+    """InputError where a folder can't come to be: there is something already, or no parent folder."""
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path}: exists already")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: cannot write: there is no folder {path.parent}")
 
 
 def _partial(path: Path) -> Path:

@@ -6,8 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from waterclock.chip import Chip
-from waterclock.compiler.compile import compile_model
+from waterclock.compiler.compile import check, compile_model
 from waterclock.compiler.deployment import Deployment
+from waterclock.compiler.lower import lower
+from waterclock.compiler.model import layered
+from waterclock.compiler.place import Placement
 from waterclock.frontends.tokenizer import Tokenizer
 from waterclock.quantize import Scheme, quantize
 from waterclock.runtime.model import Model, load_model
@@ -49,6 +52,17 @@ def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent
     phase("compiling")
     compiled = compile_model(graph, chip, context)
     return Bundle(compiled.deployment, model.tokenizer, origin_of(model, scheme))
+
+
+def check_model(reference: str | Path, chip: Chip, context: int, phase: Phase = silent) -> None:
+    """Everything that `build` refuses, found out by lowering and placing the model, without a schedule or a program."""
+    phase("loading")
+    model = load_model(reference)
+    phase("quantizing")
+    graph = quantize(model.graph, Scheme())
+    phase("placing")
+    check(graph, chip, context)
+    lower(layers := layered(graph), chip, Placement(chip, layers.num_layers, context), context)
 
 
 def origin_of(model: Model, scheme: Scheme) -> Origin:

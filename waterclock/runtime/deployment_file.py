@@ -174,12 +174,18 @@ def _tensors(data: bytes, path: Path) -> Tensors:
         raise InputError(f"{path}: not safetensors: {error}") from None
 
 
-def _image(tensors: Tensors, name: str, dtype: type[np.generic], whole: tuple[int, ...], place: str) -> npt.NDArray[Any]:
+def _image(
+    tensors: Tensors, name: str, dtype: type[np.generic], whole: tuple[int, ...], place: str
+) -> npt.NDArray[Any]:
     """The image of a memory of shape `whole`, which may end before its second axis does."""
     if name not in tensors:
         raise InputError(f"{place}: tensor {name} is missing")
     image = tensors[name]
-    fits = image.ndim == len(whole) and image.shape[1] <= whole[1] and image.shape == (whole[0], image.shape[1], *whole[2:])
+    fits = (
+        image.ndim == len(whole)
+        and image.shape[1] <= whole[1]
+        and image.shape == (whole[0], image.shape[1], *whole[2:])
+    )
     if image.dtype != dtype or not fits:
         raise InputError(f"{place}: {name} is {image.dtype}{image.shape}, the chip has {np.dtype(dtype)}{whole}")
     return image

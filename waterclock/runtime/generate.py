@@ -45,7 +45,9 @@ class Completion:
     finish: Finish
 
 
-def stream(device: Device, tokenizer: Tokenizer, prompt: Sequence[int], max_tokens: int | None = None) -> Iterator[Step]:
+def stream(
+    device: Device, tokenizer: Tokenizer, prompt: Sequence[int], max_tokens: int | None = None
+) -> Iterator[Step]:
     """Greedy generation, launch by launch: at most `max_tokens` tokens, or as many as the context holds.
 
     InputError, before anything runs, for a prompt that is empty or longer than the context bucket.

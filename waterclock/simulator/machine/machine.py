@@ -11,7 +11,7 @@ import numpy.typing as npt
 from waterclock.errors import InputError
 from waterclock.simulator.errors import MachineError
 from waterclock.simulator.link import Linked
-from waterclock.simulator.machine.kernels import Memory
+from waterclock.simulator.machine.kernels.memory import Memory
 from waterclock.simulator.machine.run import loop
 from waterclock.simulator.machine.tape import COLUMNS, Tape, record
 from waterclock.simulator.state import State, Words
@@ -43,6 +43,7 @@ class Machine:
         self._param_by_index = {param.index: param for param in linked.program.params}
         self._output_places = _output_places(linked)
         self._memory = _memory(linked, self._tape, state)
+        loop()(self._memory, self._tape.ops[:0], self._tape.terms)  # compiles it, unless that was done before
 
     def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
         """Write parameters, by index, then run the program once.

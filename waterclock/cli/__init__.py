@@ -1,0 +1,9 @@
+"""The command line: one module for each group of commands, one thin function for each command.
+
+What a command needs is imported inside it, so that `waterclock --help` and wrong input answer at once.
+"""
+
+from waterclock.cli import accuracy, bench, chip, deployment, run
+from waterclock.cli.entry import main
+
+__all__ = ["accuracy", "bench", "chip", "deployment", "main", "run"]

