@@ -105,7 +105,7 @@ class _State:
         self.issue(count, *names)
         special = count * sum(INSTRUCTIONS[f"vxm.{n}"].unit is Unit.SPECIAL for n in names)
         rounds = max(-(-count * len(names) // self.chip.vxm.num_alus), -(-special // self.chip.vxm.num_special))
-        chain, final = self.latency(*names), self.latency(names[-1])
+        chain, final = self.latency(*names), self.latency(*names[-1:])
         return Times(x.first + chain, max(x.last + chain, x.first + rounds - 1 + final))
 
     def tree(self, x: Times, count: int, combine: str, reduce: str) -> int:
