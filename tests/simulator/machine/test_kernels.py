@@ -7,17 +7,9 @@ import pytest
 
 from tests.programs import SPECIAL_WORDS
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Width
-from waterclock.simulator.machine.kernels import (
-    ACC_SHIFT,
-    EMIT,
-    FIRST,
-    KERNELS,
-    NUMBER_BY_KERNEL,
-    PREPARATIONS,
-    SRAM,
-    UNSIGNED,
-    Memory,
-)
+from waterclock.simulator.machine.kernels import KERNELS, NUMBER_BY_KERNEL, PREPARATIONS
+from waterclock.simulator.machine.kernels.memory import Memory
+from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
 from waterclock.simulator.machine.run import loop
 from waterclock.simulator.semantics import ELEMENTWISE, SEMANTICS, lane_xor
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waterclock.simulator.machine.compiled import compiled
+from waterclock.simulator.machine.kernels.compiled import compiled
 
 Ints = npt.NDArray[np.int32]
 

@@ -10,24 +10,21 @@ import numpy as np
 
 from waterclock import numerics
 from waterclock.simulator import semantics
-from waterclock.simulator.machine.compiled import call_by_number, compiled
-from waterclock.simulator.machine.kernels import FUNCTIONS
+from waterclock.simulator.machine import kernels
+from waterclock.simulator.machine.kernels.compiled import call_by_number, compiled
 
-Run = Callable[..., int]
-
-_call = call_by_number(FUNCTIONS)
+_call = call_by_number(kernels.FUNCTIONS)
 
 
-def _definitions() -> str:
-    """A hash of the source of everything that is compiled in: numba itself looks only at the file of the loop."""
-    files = [Path(semantics.__file__), *Path(__file__).parent.glob("*.py"), *Path(numerics.__path__[0]).glob("*.py")]
-    return sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()
+@cache
+def loop() -> Callable[..., int]:
+    """`run(memory, ops, terms)` executes a tape and returns -1, or the number of the operation that stopped it.
 
+    numba keeps compiled code under the function's name for as long as the function's own file stays as it is. What is
+    compiled in comes from other files too, so the name says what they hold.
+    """
 
-def _loop(definitions: str) -> Run:
-    @compiled(cache=True)
     def run(memory: Any, ops: Any, terms: Any) -> int:
-        _ = definitions  # part of the key under which numba keeps the compiled loop
         term = 0
         for number in range(len(ops)):
             op = ops[number]
@@ -45,10 +42,12 @@ def _loop(definitions: str) -> Run:
                 return number
         return -1
 
-    return run
+    run.__qualname__ = f"run-{_definitions()}"
+    return compiled(cache=True)(run)
 
 
-@cache
-def loop() -> Run:
-    """`run(memory, ops, terms)` executes a tape and returns -1, or the number of the operation that stopped it."""
-    return _loop(_definitions())
+def _definitions() -> str:
+    """A hash of the source of all that is compiled into the loop."""
+    packages = [package for module in (numerics, kernels) for package in module.__path__]
+    files = [Path(semantics.__file__), *(file for package in packages for file in Path(package).glob("*.py"))]
+    return sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()[:16]

@@ -14,7 +14,8 @@ from waterclock.isa.record import OPERAND_NAMES, OperandKind
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, OPCODES
 from waterclock.simulator.link import Linked
 from waterclock.simulator.machine.columns import TERM_COLUMNS, Columns
-from waterclock.simulator.machine.kernels import ACC_SHIFT, EMIT, FIRST, NUMBER_BY_KERNEL, SRAM, UNSIGNED
+from waterclock.simulator.machine.kernels import NUMBER_BY_KERNEL
+from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
 from waterclock.simulator.machine.rows import NO_VALUE, assign_rows
 
 Ints = npt.NDArray[np.int32]
