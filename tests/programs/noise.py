@@ -1,159 +1,20 @@
-"""Random legal programs, for comparing executions with one another.
+"""Noise: in each cycle each queue issues something at random whose operands it can find."""
 
-A program is a chain of parts. Most parts are noise: cycle by cycle, each queue issues something at random whose
-operands it can find. `_Noise` keeps track of where each result stands (a result on a stream stays on one diagonal of
-cycle and x) and of what is taken. The other parts are idioms that noise does not find: repeats, parameters that a
-launch sets and then uses, rows that are written and then multiplied. Any part may be a loop with strides.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from tests.programs.parts import FIRST_FREE_WORD, POSITION, SET, SLACK, Issue, Part, Row, row_of
 from waterclock.chip import Chip, Queue, SliceKind
-from waterclock.isa.program import Output, Param, Program, empty_flow, empty_instructions
-from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, Records, address
-from waterclock.isa.table import CONTROL, INSTRUCTIONS, OPCODES, Form, Instruction, Operand, Unit, Width
-from waterclock.simulator.state import State
+from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, address
+from waterclock.isa.table import CONTROL, INSTRUCTIONS, Form, Instruction, Operand, Unit, Width
 
-POSITION, ANY, SET, ROUTED = range(4)
-"""Parameters: for addresses, for operands, set by noise to anything, and set by a launch to a small number."""
-MAX_ROUTED = 3
-PARAMS = (
-    Param("position", POSITION, 0, 15),
-    Param("any", ANY, -(1 << 31), (1 << 31) - 1),
-    Param("set", SET, -(1 << 31), (1 << 31) - 1, host=False),
-    Param("routed", ROUTED, 0, MAX_ROUTED, host=False),
-)
-SMALL_WORD = 0
-"""A word of MEM slice 0 that nothing writes; lane 0 holds a number that `ROUTED` may be."""
-FIRST_FREE_WORD = 4
-NOISE_CYCLES, MAX_LOOPS, SLACK = 24, 3, 24
-GAP_CYCLES = 64
-"""Longer than any result lives: a latency and the way across the chip."""
+NOISE_CYCLES = 24
 
 SPECIAL_WORDS = np.array(
     [0, 1 << 31, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFF800001, 1, 0x80000001, 0x00800000, 0x7F7FFFFF], np.uint32
 ).view(np.int32)
-
-Row = Records
-
-
-def random_state(chip: Chip, seed: int) -> State:
-    """Memories full of ordinary numbers, special ones and random bits; parameters in their ranges."""
-    rng, state = np.random.default_rng(seed), State.zero(chip)
-    shape = state.mem.shape
-    ordinary = rng.normal(0, 8, shape).astype(np.float32).view(np.int32)
-    noise = rng.integers(-(1 << 31), 1 << 31, shape).astype(np.int32)
-    kinds = [ordinary, rng.integers(-9, 9, shape).astype(np.int32), rng.choice(SPECIAL_WORDS, shape), noise]
-    state.mem[:] = np.choose(rng.choice(4, shape, p=[0.6, 0.2, 0.1, 0.1]), kinds)
-    state.mem[0, SMALL_WORD, 0] = rng.integers(0, MAX_ROUTED + 1)
-    state.reram[:] = rng.integers(-128, 128, state.reram.shape)
-    state.sram[:] = rng.integers(-128, 128, state.sram.shape)
-    return state
-
-
-def random_params(seed: int) -> dict[int, int]:
-    """What a host may write before a launch."""
-    rng = np.random.default_rng(seed)
-    return {param.index: int(rng.integers(param.low, param.high, endpoint=True)) for param in PARAMS if param.host}
-
-
-def random_program(chip: Chip, seed: int, num_parts: int = 4) -> Program:
-    """A legal program for `chip` (one with SRAM tiles and at least 4 MEM words), the same for the same seed."""
-    rng = np.random.default_rng(seed)
-    queues: dict[str, list[Row]] = {queue.name: [_row("icu.start")] for queue in chip.queues}
-    for _ in range(num_parts):
-        make = _PARTS[rng.choice(len(_PARTS), p=_ODDS)]
-        _append(queues, make(chip, rng), rng)
-    records = {name: _stacked(rows) for name, rows in queues.items()}
-    slices = [piece.name for piece in chip.slices_of(SliceKind.MEM)]
-    words = tuple((str(rng.choice(slices)), int(rng.integers(chip.mem.num_words))) for _ in range(3))
-    return Program(
-        name=f"random {seed}",
-        chip_sha256=chip.sha256,
-        queues=records,
-        flow={name: empty_flow(len(rows)) for name, rows in records.items()},
-        labels={},
-        operations=(),
-        objects=(),
-        params=PARAMS,
-        outputs=(Output("words", words, 3 * chip.lanes - 1, (-1, -1, -1)),),
-        length_cycles=0,
-    )
-
-
-@dataclass
-class Issue:
-    """An instruction in cycle `cycle` of its part, and `repeats` more of it, `distance` cycles apart."""
-
-    cycle: int
-    row: Row
-    repeats: int = 0
-    distance: int = 1
-
-    @property
-    def end(self) -> int:
-        return self.cycle + self.repeats * self.distance + 1
-
-
-@dataclass
-class Part:
-    """Issues by queue, in order of cycles; they end before `num_cycles`, with all that they sent under way."""
-
-    num_cycles: int
-    issues: dict[str, list[Issue]] = field(default_factory=dict)
-
-    def add(self, queue: str, issue: Issue) -> None:
-        self.issues.setdefault(queue, []).append(issue)
-
-
-def _append(queues: dict[str, list[Row]], part: Part, rng: np.random.Generator) -> None:
-    """Append a part to all queues, run once or in a loop, and wait until the chip is quiet."""
-    runs = int(rng.integers(1, MAX_LOOPS + 1))
-    period = part.num_cycles + GAP_CYCLES
-    for name, rows in queues.items():
-        before = len(rows)
-        rows += _entries(part.issues.get(name, []), period)
-        if runs > 1:
-            rows.append(_row("icu.loop", n=runs, distance=period, body=len(rows) - before))
-
-
-def _entries(issues: list[Issue], length: int) -> Iterator[Row]:
-    cursor = 0
-    for issue in issues:
-        if issue.cycle > cursor:
-            yield _row("icu.nop", n=issue.cycle - cursor)
-        yield issue.row
-        if issue.repeats:
-            yield _row("icu.repeat", n=issue.repeats, distance=issue.distance)
-        cursor = issue.end
-    yield _row("icu.nop", n=length - cursor)
-
-
-def _row(mnemonic: str, **fields: object) -> Row:
-    row = empty_instructions(1)[0]
-    row["op"] = OPCODES[mnemonic]
-    for name, value in fields.items():
-        row[name] = value
-    return row
-
-
-def _stacked(rows: list[Row]) -> Records:
-    records = empty_instructions(len(rows))
-    for place, row in enumerate(rows):
-        records[place] = row
-    return records
-
-
-def _strides(rng: np.random.Generator, most: int, scale: int = 1) -> dict[int, int]:
-    """Strides of the repeat and the innermost loop."""
-    return {level: scale * int(rng.integers(0, most + 1)) for level in (0, 1)}
-
-
-# Noise.
 
 
 @dataclass
@@ -165,7 +26,7 @@ class _Value:
     is_read: bool = False
 
 
-class _Noise:
+class Noise:
     """A part that is drawn cycle by cycle."""
 
     def __init__(self, chip: Chip, rng: np.random.Generator) -> None:
@@ -195,7 +56,7 @@ class _Noise:
         """Issue something if its operands are there and its result finds room."""
         candidates = self.candidates[queue.name]
         instruction = candidates[self.rng.integers(len(candidates))]
-        row, read = _row(instruction.mnemonic), []
+        row, read = row_of(instruction.mnemonic), []
         for name, operand in zip(OPERAND_NAMES, instruction.sources, strict=False):
             has_scalar = any(row[each]["kind"] in _SCALARS for each in OPERAND_NAMES)
             source = self._source(queue, cycle, operand, has_scalar)
@@ -369,81 +230,6 @@ _SCALARS = (OperandKind.IMMEDIATE, OperandKind.PARAM)
 _WAYS = ((OperandKind.EAST, Direction.EAST), (OperandKind.WEST, Direction.WEST))
 
 
-def _noise(chip: Chip, rng: np.random.Generator) -> Part:
-    return _Noise(chip, rng).draw()
-
-
-# Idioms. A value that leaves slice x at t arrives east of it at x + k in cycle t + k.
-
-
-def _copies(chip: Chip, rng: np.random.Generator) -> Part:
-    """Words copied from one MEM slice to another, east of it, by repeats with strides."""
-    west, east = chip.slices_of(SliceKind.MEM)[0], chip.slices_of(SliceKind.MEM)[-1]
-    repeats, distance = int(rng.integers(1, 6)), int(rng.integers(1, 3))
-    part = Part(repeats * distance + 1 + GAP_CYCLES)
-    flight = chip.latency.mem_read + east.x - west.x
-    read = _row("mem.read32", address=_word(rng, chip), result=(4, Direction.EAST, 0, 0))
-    write = _row("mem.write32", a=(OperandKind.EAST, 4, 0), address=_word(rng, chip))
-    part.add(west.name, Issue(0, read, repeats, distance))
-    part.add(east.name, Issue(flight, write, repeats, distance))
-    return part
-
-
-def _routing(chip: Chip, rng: np.random.Generator) -> Part:
-    """A parameter that the launch sets, used as an address from the first cycle in which it is seen."""
-    west, east = chip.slices_of(SliceKind.MEM)[0], chip.slices_of(SliceKind.MEM)[-1]
-    read = _row("mem.read32", address=address(SMALL_WORD), result=(8, Direction.EAST, 0, 0))
-    part, arrival = Part(2 * GAP_CYCLES), chip.latency.mem_read + east.x - west.x
-    part.add(west.name, Issue(0, read))
-    part.add(east.name, Issue(arrival, _row("icu.set_param", a=(OperandKind.EAST, 8, 0), param=ROUTED)))
-    start = arrival + chip.param_latency_cycles - int(rng.integers(2)) * 2
-    routed = address(int(rng.integers(FIRST_FREE_WORD, 64)), (5, ROUTED, 0, 0, 3), strides={0: 1})
-    repeats = 3
-    part.add(west.name, Issue(start, _row("mem.read32", address=routed, result=(4, Direction.EAST, 0, 0)), repeats))
-    write = _row("mem.write32", a=(OperandKind.EAST, 4, 0), address=_word(rng, chip))
-    part.add(east.name, Issue(start + arrival, write, repeats))
-    return part
-
-
-def _attention(chip: Chip, rng: np.random.Generator) -> Part:
-    """A row written to a tile at the position, then the tile multiplied both ways and read back."""
-    memory, mxm = chip.slices_of(SliceKind.MEM)[0], chip.slices_of(SliceKind.MXM)[-1]
-    sink = chip.slices_of(SliceKind.MEM)[0]
-    out, back = chip.latency.mem_read + mxm.x - memory.x, mxm.x - sink.x
-    tile = address(int(rng.integers(0, 64)), (8, POSITION, 0, 3, 1))
-    row = address(0, (1, POSITION, 0, 0, 7))
-    part, cycle = Part(3 * GAP_CYCLES), count(0, 4)
-    unsigned = int(rng.integers(2))
-    operand = (OperandKind.EAST, 2, 0)
-    emitted = {"address": tile, "first": 1, "emit": 1, "unsigned": unsigned, "result": (12, Direction.WEST, 0, 0)}
-    read_back = {"address": tile, "place": row, "sram": 1, "result": (12, Direction.WEST, 0, 0)}
-    uses: list[tuple[str, Mapping[str, object], int, str]] = [
-        ("mxm.write_row", {"a": operand, "address": tile, "place": row}, 0, ""),
-        ("mxm.matvec", {"a": operand, "acc": 1, "sram": 1, **emitted}, chip.latency.matvec, "mem.write32"),
-        ("mxm.matvec_t", {"a": operand, "acc": 2, **emitted}, chip.latency.matvec, "mem.write32"),
-        ("mxm.read_row", read_back, chip.latency.read_row, "mem.write8"),
-    ]
-    reads: list[Issue] = []
-    writes: list[Issue] = []
-    for (mnemonic, fields, latency, store), start in zip(uses, cycle, strict=False):
-        if "a" in fields:
-            byte = address(int(rng.integers(4 * FIRST_FREE_WORD, 400)))
-            reads.append(Issue(start, _row("mem.read8", address=byte, result=(2, Direction.EAST, 0, 0))))
-        part.add(mxm.name, Issue(start + out, _row(mnemonic, **fields)))
-        if store:
-            place = _word(rng, chip, scale=4 if store == "mem.write8" else 1)
-            write = _row(store, a=(OperandKind.WEST, 12, 0), address=place)
-            writes.append(Issue(start + out + latency + back, write))
-    for issue in sorted(reads + writes, key=lambda issue: issue.cycle):
-        part.add(memory.name, issue)
-    return part
-
-
-def _word(rng: np.random.Generator, chip: Chip, scale: int = 1) -> Records:
-    """A word somewhere, moving with repeat and loop and with the position."""
-    base = scale * int(rng.integers(FIRST_FREE_WORD, chip.mem.num_words - 4 * SLACK))
-    return address(base, (scale, POSITION, int(rng.integers(-2, 3)), 1, 7), strides=_strides(rng, 3, scale))
-
-
-_PARTS: tuple[Callable[[Chip, np.random.Generator], Part], ...] = (_noise, _copies, _routing, _attention)
-_ODDS = (0.7, 0.1, 0.1, 0.1)
+def noise(chip: Chip, rng: np.random.Generator) -> Part:
+    """A part that is drawn cycle by cycle."""
+    return Noise(chip, rng).draw()
