@@ -33,16 +33,6 @@ from waterclock.simulator.state import State
 __all__ = [
     "ANY", "PARAMS", "POSITION", "ROUTED", "SET", "SPECIAL_WORDS", "random_params", "random_program", "random_state",
 ]  # fmt: skip
-    "ANY",
-    "PARAMS",
-    "POSITION",
-    "ROUTED",
-    "SET",
-    "SPECIAL_WORDS",
-    "random_params",
-    "random_program",
-    "random_state",
-]
 
 _PARTS: tuple[Callable[[Chip, np.random.Generator], Part], ...] = (noise, copies, routing, attention)
 _ODDS = (0.7, 0.1, 0.1, 0.1)
