@@ -13,7 +13,7 @@ from waterclock.isa.program import Param
 from waterclock.isa.record import NUM_TERMS
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.errors import Cause, LinkError
-from waterclock.simulator.link.linked import Longs
+from waterclock.simulator.link.linked import Bools, Longs
 
 MAX_VALUES = 1 << 22
 """Values of parameters that one address is looked at for."""
@@ -47,20 +47,20 @@ class Addresses:
 
 def addresses(anatomy: Anatomy, name: str) -> Addresses:
     """The values of record field `name` ("address" or "place") of every event. Its parameters must be declared."""
-    iteration = anatomy.events.iteration.astype(np.int64)
-    strides = anatomy.events.rows.record[name]["stride"].astype(np.int64)[anatomy.events.row]
-    base = anatomy.field(name, "base") + (strides * iteration).sum(axis=1)
-    used = anatomy.terms(name, "used") > 0
-    shapes = [anatomy.terms(name, field) for field in ("param", "shift", "stride", "mask")]
-    const = anatomy.terms(name, "const") + (anatomy.steps(name) * iteration[:, None, :]).sum(axis=2)
-    columns = np.stack([used, *shapes, const], axis=2) * used[:, :, None]  # [n, terms, 6]
-    parametric = np.flatnonzero(used.any(axis=1))
-    kinds, kind = np.unique(
-        columns[parametric].reshape(len(parametric), NUM_TERMS * columns.shape[2]), axis=0, return_inverse=True
-    )
+    events, rows = anatomy.events, anatomy.events.rows.record[name]
+    iteration = events.iteration.astype(np.int64)
+    base = anatomy.field(name, "base") + (rows["stride"].astype(np.int64)[events.row] * iteration).sum(axis=1)
+    uses_terms: Bools = np.asarray(rows["term"]["used"].any(axis=1))
+    parametric = np.flatnonzero(uses_terms[events.row])
+    term = rows["term"][events.row[parametric]]
+    const = term["const"].astype(np.int64) + (term["step"] * iteration[parametric, None, :]).sum(axis=2)
+    shapes = [term[field].astype(np.int64) for field in ("used", "param", "shift", "stride", "mask")]
+    columns = np.stack([*shapes, const], axis=2) * shapes[0][:, :, None]  # [k, terms, 6]
+    flat = columns.reshape(len(parametric), NUM_TERMS * columns.shape[2])
+    kinds, kind = np.unique(flat, axis=0, return_inverse=True)
     all_kinds = np.zeros(len(base), np.int64)
     all_kinds[parametric] = kind.ravel() + 1
-    param_by_index = {param.index: param for param in anatomy.events.program.params}
+    param_by_index = {param.index: param for param in events.program.params}
     parametric_offsets = [_offsets(terms.reshape(NUM_TERMS, -1), param_by_index) for terms in kinds]
     return Addresses(base, all_kinds, (np.zeros(1, np.int64), *parametric_offsets))
 

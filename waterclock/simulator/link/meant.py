@@ -82,7 +82,8 @@ class Meaning:
         event = np.flatnonzero((first != NO_PRODUCER) | (carried != NO_PRODUCER) | (found >= 0))
         reader, first, carried, found = reader[event], first[event], carried[event], found[event]
         run = self._runs(event)
-        place = np.where(carried >= 0, self.chains.carrying_place(reader, np.maximum(carried, 0)), -1)
+        place = np.full(len(event), -1, np.int64)
+        place[carried >= 0] = self.chains.carrying_place(reader[carried >= 0], carried[carried >= 0])
         goes_back = (place >= 0) & (np.take_along_axis(run, np.maximum(place, 0)[:, None], axis=1)[:, 0] > 0)
         producer = np.where(goes_back, carried, first)
         back = goes_back[:, None] & (np.arange(NUM_LEVELS) == place[:, None])
