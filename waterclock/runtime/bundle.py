@@ -43,7 +43,7 @@ def silent(phase: str) -> None:
 
 
 def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent) -> Bundle:
-    """Load, quantize and compile a model for a chip, with room for `context` positions; InputError for what can't be."""
+    """Load, quantize and compile a model for a chip, with room for `context` positions; InputError if it can't be."""
     phase("loading")
     model = load_model(reference)
     phase("quantizing")

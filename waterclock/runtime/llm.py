@@ -59,7 +59,7 @@ def open_bundle(
 ) -> Bundle:
     """The deployment in a folder, or one that is built from a model.
 
-    InputError for a deployment of another chip or context than asked for, and for what `load_bundle` and `build` refuse.
+    InputError for a deployment of another chip or context than asked for, and where `load_bundle` or `build` refuse.
     """
     if not Path(reference).is_dir():
         return build(reference, chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context, phase)
