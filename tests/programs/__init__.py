@@ -58,7 +58,7 @@ def random_params(seed: int) -> dict[int, int]:
     return {param.index: int(rng.integers(param.low, param.high, endpoint=True)) for param in PARAMS if param.host}
 
 
-def random_program(chip: Chip, seed: int, num_parts: int = 4) -> Program:
+def random_program(chip: Chip, seed: int, num_parts: int = 3) -> Program:
     """A legal program for `chip` (one with SRAM tiles and at least 4 MEM words), the same for the same seed."""
     rng = np.random.default_rng(seed)
     queues: dict[str, list[Row]] = {queue.name: [row_of("icu.start")] for queue in chip.queues}

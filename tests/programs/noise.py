@@ -10,7 +10,8 @@ from waterclock.chip import Chip, Queue, SliceKind
 from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, address
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Form, Instruction, Operand, Unit, Width
 
-NOISE_CYCLES = 24
+NOISE_CYCLES = 48
+"""Long enough for the slowest result to be read by what comes after it."""
 
 SPECIAL_WORDS = np.array(
     [0, 1 << 31, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFF800001, 1, 0x80000001, 0x00800000, 0x7F7FFFFF], np.uint32
