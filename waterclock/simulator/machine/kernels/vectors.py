@@ -151,7 +151,7 @@ def mask(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int
 @kernel
 def transpose(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
     x, y = m.bytes[a], m.bytes[r]
-    for start in range(0, len(y), 16):
+    for start in range(0, len(y) - 15, 16):  # a chip of 2 lanes has no block of 4 x 4 bytes
         for i in range(4):
             for j in range(4):
                 y[start + 4 * i + j] = x[start + 4 * j + i]
