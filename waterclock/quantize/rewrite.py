@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,16 @@ def writing_weight(graph: Graph, value: str) -> str:
     return private_weight(graph, writer)
 
 
-def float64_of(constant: NDArray[np.generic]) -> NDArray[np.float64]:
-    """A float constant for arithmetic that is rounded once, at its end; raises GraphError for integers."""
+def float32_of(constant: NDArray[np.generic]) -> NDArray[np.float32]:
+    """A float constant; raises GraphError for integers."""
     if constant.dtype != np.float32:
         raise GraphError(f"constant of {constant.dtype}, expected float32: this pass comes before quantizing")
-    return constant.astype(np.float64)
+    return cast(NDArray[np.float32], constant)
+
+
+def float64_of(constant: NDArray[np.generic]) -> NDArray[np.float64]:
+    """A float constant for arithmetic that is rounded once, at its end; raises GraphError for integers."""
+    return float32_of(constant).astype(np.float64)
 
 
 def with_nodes(graph: Graph, nodes: Iterable[Node], constants: Constants) -> Graph:

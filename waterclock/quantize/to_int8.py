@@ -6,12 +6,14 @@ number's computation, which then multiplies the token's scale.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from waterclock.frontends.builder import GraphBuilder
 from waterclock.frontends.graph import Graph, GraphError, Node
+from waterclock.quantize.compiled import compiled
 
 MIN_NORMAL = np.float32(2.0**-126)
 
@@ -24,9 +26,16 @@ def quantize_weight(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDAr
     """
     scale = (np.abs(weight).max(axis=1) / np.float32(127)).astype(np.float32)
     scale[scale < MIN_NORMAL] = 0
-    divisor = np.where(scale == 0, np.inf, scale.astype(np.float64))
-    codes = np.rint(weight / divisor[:, np.newaxis])
-    return np.clip(codes, -127, 127).astype(np.int8), scale
+    codes = np.empty(weight.shape, np.int8)
+    _divide(weight, np.where(scale == 0, np.inf, scale.astype(np.float64)), codes)
+    return codes, scale
+
+
+@compiled
+def _divide(weight: Any, divisor: Any, codes: Any) -> None:
+    for row in range(len(weight)):
+        for column in range(weight.shape[1]):
+            codes[row, column] = np.int8(min(max(np.rint(weight[row, column] / divisor[row]), -127), 127))
 
 
 def to_int8(graph: Graph) -> Graph:

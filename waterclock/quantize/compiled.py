@@ -1,0 +1,13 @@
+"""Loops over all weights of a model, compiled for the host."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit  # pyright: ignore[reportUnknownVariableType]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile without fast-math, and keep that on disk."""
+    return cast(Any, njit)(cache=True, error_model="numpy")(function)
