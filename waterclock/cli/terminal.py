@@ -1,7 +1,7 @@
 """How commands speak: plain tables on stdout, progress on stderr."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def print_rows(rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ()) ->
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Generator[Callable[[str], None]]:
     """A line on stderr that says what is being done and for how long; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield lambda phase: None

@@ -11,6 +11,7 @@ from waterclock.compiler.deployment import Deployment
 from waterclock.compiler.lower import lower
 from waterclock.compiler.model import layered
 from waterclock.compiler.place import Placement
+from waterclock.errors import InputError
 from waterclock.frontends.tokenizer import Tokenizer
 from waterclock.quantize import Scheme, quantize
 from waterclock.runtime.model import Model, load_model
@@ -44,8 +45,7 @@ def silent(phase: str) -> None:
 
 def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent) -> Bundle:
     """Load, quantize and compile a model for a chip, with room for `context` positions; InputError if it can't be."""
-    phase("loading")
-    model = load_model(reference)
+    model = _model(reference, context, phase)
     phase("quantizing")
     scheme = Scheme()
     graph = quantize(model.graph, scheme)
@@ -56,8 +56,7 @@ def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent
 
 def check_model(reference: str | Path, chip: Chip, context: int, phase: Phase = silent) -> None:
     """Everything that `build` refuses, found out by lowering and placing the model, without a schedule or a program."""
-    phase("loading")
-    model = load_model(reference)
+    model = _model(reference, context, phase)
     phase("quantizing")
     graph = quantize(model.graph, Scheme())
     phase("placing")
@@ -68,3 +67,13 @@ def check_model(reference: str | Path, chip: Chip, context: int, phase: Phase = 
 def origin_of(model: Model, scheme: Scheme) -> Origin:
     """The origin of what is made here and now."""
     return Origin(model.sha256, scheme, version("waterclock"), version("numpy"))
+
+
+def _model(reference: str | Path, context: int, phase: Phase) -> Model:
+    phase("loading")
+    model = load_model(reference)
+    if context > model.graph.config.context_length:
+        raise InputError(
+            f"context {context}: the model was made for up to {model.graph.config.context_length} positions"
+        )
+    return model
