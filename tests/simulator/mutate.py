@@ -109,6 +109,26 @@ def double(rng: Rng, records: Records, entry: int) -> Records | None:
     return np.insert(records, entry, records[entry])
 
 
+def skip(rng: Rng, records: Records, entry: int) -> Records | None:
+    """An instruction does not issue, and everything else stays in its cycle."""
+    if _instruction(records, entry).mnemonic in CONTROL:
+        return None
+    copy = records.copy()
+    copy[entry] = np.zeros((), records.dtype)
+    copy[entry]["op"], copy[entry]["n"] = OPCODES["icu.nop"], 1
+    return copy
+
+
+def again(rng: Rng, records: Records, entry: int) -> Records | None:
+    """An instruction issues once more at the end of the wait after it, and everything else stays in its cycle."""
+    after_control = _instruction(records, entry - 1).mnemonic in CONTROL
+    if after_control or records[entry]["op"] != OPCODES["icu.nop"]:
+        return None
+    copy = records.copy()
+    copy[entry]["op"], copy[entry]["n"], copy[entry]["distance"] = OPCODES["icu.repeat"], 1, records[entry]["n"]
+    return copy
+
+
 def change_repeat(rng: Rng, records: Records, entry: int) -> Records | None:
     """A repeat or loop runs once more or less, or at another distance."""
     if records[entry]["op"] not in (OPCODES["icu.repeat"], OPCODES["icu.loop"]):
@@ -123,5 +143,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     change_address,
     drop,
     double,
+    skip,
+    again,
     change_repeat,
 )
