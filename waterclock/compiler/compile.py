@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from waterclock.chip import Chip
 from waterclock.compiler.bound import decode_bound
-from waterclock.compiler.context import POSITION, TOKEN, model_layouts
+from waterclock.compiler.context import NUM_PARAMS, POSITION, TOKEN, model_layouts
 from waterclock.compiler.deployment import Deployment, images
 from waterclock.compiler.emit import Emitted, emit
 from waterclock.compiler.explain import Explanation, explain
 from waterclock.compiler.issues import Scheduled
-from waterclock.compiler.lower import lower
+from waterclock.compiler.lower import LOWERINGS, lower
 from waterclock.compiler.model import layered
 from waterclock.compiler.place import Placement
 from waterclock.compiler.schedule import schedule
@@ -59,6 +59,13 @@ def check(graph: Graph, chip: Chip, context: int) -> None:
         )
     if context < chip.lanes or context % chip.lanes:
         raise InputError(f"context {context}: must be a positive multiple of the chip's {chip.lanes} lanes")
+    if chip.num_params < NUM_PARAMS:
+        raise InputError(f"chip {chip.name}: num_params = {chip.num_params}: a decode step needs {NUM_PARAMS}")
+    for node in graph.nodes:
+        if node.op not in LOWERINGS:
+            raise InputError(
+                f"graph {graph.name}: node {node.op} at {node.source}: not an operation of a quantized graph"
+            )
 
 
 def decode_program(graph: Graph, chip: Chip, context: int, objects: tuple[Object, ...], segments: tuple[Scheduled, ...],

@@ -16,7 +16,8 @@ from waterclock.compiler.tileops import Immediate, Reference, Vector
 from waterclock.frontends.graph import Graph, Node
 from waterclock.isa.program import Object, Role
 
-POSITION, TOKEN = 0, 1
+NUM_PARAMS = 2
+POSITION, TOKEN = range(NUM_PARAMS)
 """Launch parameters of a decode program."""
 
 LOG2_E = math.log2(math.e)

@@ -97,7 +97,7 @@ class Placement:
         copies = self.num_layers if layered else 1
         base = self._words[slice_name]
         self._words[slice_name] += size * copies
-        self._check("mem.num_words", self._words[slice_name], self.chip.mem.num_words, slice_name)
+        self.check_room("mem.num_words", self._words[slice_name], self.chip.mem.num_words, slice_name)
         return self._keep(Object(name, slice_name, Space.MEM, base, size, role, copies, size))
 
     def constant(self, name: str, data: npt.NDArray[np.generic], *, slice_name: str | None = None) -> Object:
@@ -151,7 +151,7 @@ class Placement:
         for m, mxm in enumerate(self.mxms):
             obj = Object(f"{name}.{mxm}", mxm, Space.RERAM, self._load[m], rounds * num_links, Role.CONSTANT)
             self._load[m] += obj.size
-            self._check("mxm.num_reram_tiles", self._load[m], self.chip.mxm.num_reram_tiles, mxm)
+            self.check_room("mxm.num_reram_tiles", self._load[m], self.chip.mxm.num_reram_tiles, mxm)
             data = padded[m::num_mxm].reshape(1, obj.size, *spread.shape[2:])
             self.images.append(Image(self._keep(obj), data))
             objects.append(obj)
@@ -181,7 +181,7 @@ class Placement:
         )
         self._layer_load[m] += len(links)
         top = base + self.layer_tiles * (self.num_layers - 1) + obj.size
-        self._check("mxm.num_reram_tiles", top, self.chip.mxm.num_reram_tiles, self.mxms[m])
+        self.check_room("mxm.num_reram_tiles", top, self.chip.mxm.num_reram_tiles, self.mxms[m])
         self.images.append(
             Image(self._keep(obj), np.stack([w[j, :, links.start : links.stop].swapaxes(0, 1) for w in spread]))
         )
@@ -193,14 +193,15 @@ class Placement:
         size = self.num_positions_blocks * blocks_per_vector
         base = self._sram[m]
         self._sram[m] += size * self.num_layers
-        self._check("mxm.num_sram_tiles", self._sram[m], self.chip.mxm.num_sram_tiles, self.mxms[m])
+        self.check_room("mxm.num_sram_tiles", self._sram[m], self.chip.mxm.num_sram_tiles, self.mxms[m])
         return self._keep(Object(name, self.mxms[m], Space.SRAM, base, size, Role.STATE, self.num_layers, size))
 
     def _keep(self, obj: Object) -> Object:
         self.objects.append(obj)
         return obj
 
-    def _check(self, what: str, need: int, have: int, slice_name: str) -> None:
+    def check_room(self, what: str, need: int, have: int, slice_name: str) -> None:
+        """InputError where a slice has less than is needed of what the chip's field says."""
         if need > have:
             raise InputError(
                 f"chip {self.chip.name}: {what} = {have}: the model needs {need} in {slice_name}; "

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from waterclock.compiler.issues import Copy, Scheduled
 from waterclock.compiler.place import Placement, reference
 from waterclock.compiler.tileops import Reference
-from waterclock.errors import InputError
 from waterclock.isa.program import Object, Role, Space
 
 
@@ -31,11 +30,7 @@ def assign_words(segments: Sequence[Scheduled], placement: Placement) -> Words:
         temporaries = _share(m, segments)
         size = 1 + max(temporaries.values(), default=-1)
         objects += _object("temporaries", slice_name, base + len(here), size, Role.TEMPORARY, by_copy, temporaries)
-        if base + len(here) + size > placement.chip.mem.num_words:
-            raise InputError(
-                f"chip {placement.chip.name}: mem.num_words = {placement.chip.mem.num_words}: {slice_name} needs "
-                f"{base + len(here) + size}; choose a larger chip or --set mem.num_words=..."
-            )
+        placement.check_room("mem.num_words", base + len(here) + size, placement.chip.mem.num_words, slice_name)
     return Words(by_copy, tuple(objects))
 
 
