@@ -1,0 +1,1 @@
+"""The chip as hardware: the same `Chip` and instruction table, as Amaranth components that Verilator runs."""

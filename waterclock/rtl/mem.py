@@ -1,0 +1,150 @@
+"""MEM: a slice of single-port SRAM. An access is made in its issue cycle; a read's word is there one cycle later.
+
+Each instruction is a row of `DATAPATHS`: how it makes the byte enables and the data of a write, or picks from the word
+read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from waterclock.chip import Chip
+from waterclock.isa.table import Area, Width
+from waterclock.rtl.entry import is_opcode, issue_layout, issuing
+from waterclock.rtl.load import LoadBus
+from waterclock.rtl.pipeline import delay, latency_of
+from waterclock.rtl.streams import (
+    BYTE_BITS,
+    BYTES_PER_WORD,
+    arrival_layout,
+    operand,
+    plane,
+    streams_layout,
+    vector_bits,
+    widened,
+    words_of,
+)
+
+SRAM_CYCLES = 1
+
+
+def _word(address: Value, width: Width) -> Value:
+    return address // BYTES_PER_WORD if width is Width.BYTE else address
+
+
+def _all_bytes(issue: data.View, lanes: int) -> Value:
+    return Cat(*([1] * lanes * BYTES_PER_WORD))
+
+
+def _one_plane(issue: data.View, lanes: int) -> Value:
+    return Cat(*(issue.address[:2] == byte for _ in range(lanes) for byte in range(BYTES_PER_WORD)))
+
+
+def _one_lane(issue: data.View, lanes: int) -> Value:
+    return Cat(*(issue.place == lane for lane in range(lanes) for _ in range(BYTES_PER_WORD)))
+
+
+@dataclass(frozen=True)
+class Read:
+    """A read: the whole word, or the byte plane that the address names."""
+
+    width: Width
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write of an operand: `enables` has a bit for each byte of the word, lane by lane."""
+
+    width: Width
+    enables: Callable[[data.View, int], Value]
+    address: Width
+
+
+DATAPATHS: Mapping[str, Read | Write] = MappingProxyType({
+    "mem.read8": Read(Width.BYTE),
+    "mem.read32": Read(Width.WORD),
+    "mem.write8": Write(Width.BYTE, _one_plane, Width.BYTE),
+    "mem.write32": Write(Width.WORD, _all_bytes, Width.WORD),
+    "mem.write_lane": Write(Width.WORD, _one_lane, Width.WORD),
+})  # fmt: skip
+MNEMONICS = issuing(Area.MEM, DATAPATHS)
+
+
+class Mem(wiring.Component):
+    """A MEM slice; `target` is its number on the load bus, where a row is a word and a column a lane."""
+
+    num_results = 1
+
+    def __init__(self, chip: Chip, target: int) -> None:
+        self.chip, self.target = chip, target
+        super().__init__({
+            "load": In(LoadBus()),
+            "issues": In(issue_layout(MNEMONICS)).array(1),
+            "eastward": In(streams_layout(chip)),
+            "westward": In(streams_layout(chip)),
+            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits = vector_bits(self.chip, Width.WORD)
+        m.submodules.sram = sram = memory.Memory(shape=bits, depth=self.chip.mem.num_words, init=[])
+        self.read, self.write = sram.read_port(), sram.write_port(granularity=BYTE_BITS)
+        for mnemonic, datapath in DATAPATHS.items():
+            with m.If(self.issues[0].valid & is_opcode(self.issues[0].opcode, mnemonic)):
+                self._access(m, mnemonic.replace(".", "_"), datapath)
+        self._load(m)
+        self._result(m)
+        return m
+
+    def _access(self, m: Module, mnemonic: str, datapath: Read | Write) -> None:
+        issue = self.issues[0]
+        if isinstance(datapath, Read):
+            m.d.comb += [self.read.en.eq(1), self.read.addr.eq(_word(issue.address, datapath.width))]
+            return
+        kind, index = issue["a.kind"], issue["a.index"]
+        value = operand(m, mnemonic, self.eastward, self.westward, kind, index, datapath.width)
+        words = words_of([value] * BYTES_PER_WORD) if datapath.width is Width.BYTE else value
+        m.d.comb += [
+            self.write.en.eq(datapath.enables(issue, self.chip.lanes)),
+            self.write.addr.eq(_word(issue.address, datapath.address)),
+            self.write.data.eq(words),
+        ]
+
+    def _load(self, m: Module) -> None:
+        """Between launches the host writes lane by lane."""
+        with m.If(self.load.valid & (self.load.target == self.target)):
+            lanes = range(self.chip.lanes)
+            hits = (self.load.column == lane for lane in lanes for _ in range(BYTES_PER_WORD))
+            m.d.comb += [
+                self.write.en.eq(Cat(*hits)),
+                self.write.addr.eq(self.load.row),
+                self.write.data.eq(self.load.data.replicate(self.chip.lanes)),
+            ]
+
+    def _result(self, m: Module) -> None:
+        """The word read, one cycle after the issue, and later where the table grants more."""
+        issue = self.issues[0]
+        reads = [mnemonic for mnemonic, datapath in DATAPATHS.items() if isinstance(datapath, Read)]
+        extra = {latency_of(mnemonic, self.chip) - 1 - SRAM_CYCLES for mnemonic in reads}.pop()
+        is_word, valid = is_opcode(issue.opcode, "mem.read32"), Signal()
+        m.d.comb += valid.eq(issue.valid & (is_word | is_opcode(issue.opcode, "mem.read8")))
+        at_read = {
+            "valid": valid, "is_word": is_word, "plane": issue.address[:2],
+            "direction": issue["result.direction"], "stream": issue["result.stream"],
+        }  # fmt: skip
+        after = delay(m, "read", at_read, SRAM_CYCLES)
+        value = Mux(after["is_word"], self.read.data, self._picked(after["plane"]))
+        late = delay(m, "late", {**after, "value": value}, extra)
+        m.d.comb += [self.arrivals[0][name].eq(late[name]) for name in arrival_layout(self.chip).members]
+
+    def _picked(self, number: Value) -> Value:
+        """The byte plane with this number, in the low byte of each word."""
+        picked = plane(self.read.data, 0)
+        for byte in range(1, BYTES_PER_WORD):
+            picked = Mux(number == byte, plane(self.read.data, byte), picked)
+        return widened(picked)
