@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +12,9 @@ from waterclock.compiler.timeline import SIDES, Source, Timeline
 from waterclock.isa.table import Width
 
 CHIP = load("tiny").with_fields({"num_streams": 8})
-CYCLES = st.integers(0, 12)
+CYCLES = st.integers(0, 8)
 POSITIONS = st.integers(0, CHIP.num_positions - 1)
+DIAGONALS = st.integers(0, 1)
 EAST, WEST = range(len(SIDES))
 
 
@@ -30,12 +32,13 @@ Request = Callable[[Run], object]
 
 @st.composite
 def new_source(draw: st.DrawFn) -> Request:
-    x, t, width = draw(POSITIONS), draw(CYCLES), draw(st.sampled_from(Width))
-    ends = {EAST: draw(st.integers(x, CHIP.num_positions - 1)), WEST: draw(st.integers(0, x))}
-    sides = draw(st.sets(st.sampled_from([EAST, WEST]), min_size=1))
+    x, diagonal, width = draw(POSITIONS), draw(DIAGONALS), draw(st.sampled_from(Width))
+    side, far = draw(st.sampled_from([EAST, WEST])), draw(st.integers(0, 3))
+    end = max(0, x - far) if side else min(CHIP.num_positions - 1, x + far)
+    t = diagonal + (CHIP.num_positions - x if side else x)
 
     def request(run: Run) -> object:
-        source = run.timeline.source(x, t, width, [(side, ends[side]) for side in sorted(sides)])
+        source = run.timeline.source(x, t, width, [(side, end)])
         if source is None:
             return None
         run.sources.append(source)
@@ -96,7 +99,12 @@ def access(draw: st.DrawFn) -> Request:
     return lambda run: run.timeline.take_bank(1, sram, 0, t, busy_cycles)
 
 
-REQUESTS = st.lists(st.one_of(new_source(), extension(), hold(), longer_hold(), issue(), access()), max_size=40)
+KINDS = {
+    "streams": (new_source(), extension()),
+    "holds": (hold(), longer_hold()),
+    "issues": (issue(), access()),
+}
+REQUESTS = {kind: st.lists(st.one_of(*requests), max_size=30) for kind, requests in KINDS.items()}
 
 
 def execute(run: Run, requests: list[Request]) -> list[object]:
@@ -119,7 +127,7 @@ def registers(source: Source) -> set[tuple[int, int, int, int]]:
     }
 
 
-@given(REQUESTS)
+@given(REQUESTS["streams"])
 def test_no_two_values_are_in_one_stream_register(requests: list[Request]) -> None:
     run = fresh()
     execute(run, requests)
@@ -128,7 +136,7 @@ def test_no_two_values_are_in_one_stream_register(requests: list[Request]) -> No
     assert all(stream < CHIP.num_streams for _, stream, _, _ in taken)
 
 
-@given(REQUESTS)
+@given(REQUESTS["holds"])
 def test_no_two_values_are_in_one_hold_register(requests: list[Request]) -> None:
     run = fresh()
     execute(run, requests)
@@ -136,10 +144,10 @@ def test_no_two_values_are_in_one_hold_register(requests: list[Request]) -> None
     assert len(cycles) == len(set(cycles))
 
 
-@given(REQUESTS, REQUESTS, REQUESTS)
-def test_what_is_rolled_back_was_never_there(
-    before: list[Request], failed: list[Request], after: list[Request]
-) -> None:
+@pytest.mark.parametrize("kind", REQUESTS)
+@given(st.data())
+def test_what_is_rolled_back_was_never_there(kind: str, data: st.DataObject) -> None:
+    before, failed, after = (data.draw(REQUESTS[kind]) for _ in range(3))
     tried, other = fresh(), fresh()
     assert execute(tried, before) == execute(other, before)
     mark = tried.timeline.mark()
@@ -174,3 +182,28 @@ def test_what_no_use_needs_is_given_back() -> None:
     assert word.reach[EAST] == 4
     assert timeline.source(4, 2, Width.WORD, [(EAST, last)]) is None
     assert timeline.source(5, 3, Width.WORD, [(EAST, last)]) is not None
+
+
+@pytest.mark.parametrize("side", [EAST, WEST])
+def test_a_value_flows_as_far_as_the_next_on_its_diagonal(side: int) -> None:
+    timeline, way = Timeline(CHIP), -1 if side else 1
+    start, end = (6, 3) if side else (2, 5)
+    first = timeline.source(start, 0, Width.WORD, [(side, start)])
+    second = timeline.source(end, 3, Width.WORD, [(side, end)])
+    assert first is not None and second is not None and first.track == second.track
+    assert not timeline.extend(first, side, end)
+    assert timeline.extend(first, side, end - way)
+    assert first.reach[side] == end - way
+
+
+def test_an_extension_is_rolled_back() -> None:
+    timeline = Timeline(CHIP)
+    source = timeline.source(2, 0, Width.WORD, [(EAST, 2)])
+    assert source is not None
+    mark = timeline.mark()
+    assert timeline.extend(source, EAST, 5) and timeline.extend(source, WEST, 1)
+    timeline.rollback(mark)
+    assert source.reach == [2, None]
+    assert timeline.source(4, 2, Width.WORD, [(EAST, 5)]) is not None
+    assert not timeline.extend(source, EAST, 5)
+    assert timeline.extend(source, EAST, 3)
