@@ -12,6 +12,7 @@ from waterclock.cli.terminal import print_rows, progress
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
+    from waterclock.chip import Chip
     from waterclock.compiler.explain import Explanation
     from waterclock.isa.program import Program
     from waterclock.runtime.bundle import Bundle
@@ -71,7 +72,7 @@ def inspect(
     else:
         _print_bundle(bundle, sha256)
         for name, program in bundle.deployment.programs.items():
-            _print_queues(program)
+            _print_queues(_entries_by_queue(program, bundle.deployment.chip))
             if objects:
                 _print_objects(program)
             if explain:
@@ -118,7 +119,7 @@ def _record(bundle: "Bundle", sha256: str) -> dict[str, Any]:
         name: {
             "sha256": program_sha256(program),
             "speed": asdict(speed(deployment, program)),
-            "entries_by_queue": {queue: len(rows) for queue, rows in program.queues.items()},
+            "entries_by_queue": _entries_by_queue(program, deployment.chip),
             "explanation": to_plain(deployment.explanations[name]),
         }
         for name, program in deployment.programs.items()
@@ -164,9 +165,14 @@ def _print_bundle(bundle: "Bundle", sha256: str) -> None:
     print_rows(rows)
 
 
-def _print_queues(program: "Program") -> None:
+def _entries_by_queue(program: "Program", chip: "Chip") -> dict[str, int]:
+    """In the order of the chip's queues."""
+    return {queue.name: len(program.queues[queue.name]) for queue in chip.queues if queue.name in program.queues}
+
+
+def _print_queues(entries_by_queue: dict[str, int]) -> None:
     print()
-    print_rows([(queue, f"{len(rows):,}") for queue, rows in program.queues.items()], header=("queue", "entries"))
+    print_rows([(queue, f"{num:,}") for queue, num in entries_by_queue.items()], header=("queue", "entries"))
 
 
 def _print_objects(program: "Program") -> None:

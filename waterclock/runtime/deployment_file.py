@@ -34,6 +34,7 @@ from waterclock.isa.program import Object, Program
 from waterclock.isa.program_file import Manifest as ProgramManifest
 from waterclock.isa.program_file import program_from_arrays, program_to_arrays
 from waterclock.runtime.bundle import Bundle, Origin
+from waterclock.runtime.usage import KIND_BY_SPACE, capacities
 
 FORMAT_VERSION = 1
 MANIFEST, MEMORY, PROGRAMS, TOKENIZER = FILES = (
@@ -81,6 +82,7 @@ def load_bundle(folder: Path) -> Bundle:
     """The bundle in a folder; InputError names the file that is missing, changed or malformed, and the field in it."""
     contents = _verified(folder)
     manifest = _manifest(contents[MANIFEST], folder / MANIFEST)
+    _check_objects(manifest, folder / MANIFEST)
     memory = _tensors(contents[MEMORY], folder / MEMORY)
     chip, place = manifest.chip, str(folder / MEMORY)
     tile = (chip.lanes, chip.lanes)
@@ -164,7 +166,20 @@ def _manifest(data: bytes, path: Path) -> Manifest:
     version = cast(dict[str, Any], plain).get("format_version") if isinstance(plain, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(f"{path}: format_version = {version!r}: must be {FORMAT_VERSION}")
-    return from_plain(Manifest, plain, str(path))
+    try:
+        return from_plain(Manifest, plain, "manifest")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check_objects(manifest: Manifest, path: Path) -> None:
+    """InputError for an object that lies in no memory of the chip."""
+    slices, capacity = manifest.chip.slice_by_name, capacities(manifest.chip)
+    for obj in (*manifest.objects, *(obj for entry in manifest.programs for obj in entry.program.objects)):
+        is_there = obj.slice in slices and slices[obj.slice].kind is KIND_BY_SPACE[obj.space]
+        end = obj.base + (obj.num_layers - 1) * obj.stride + obj.size
+        if not is_there or min(obj.base, obj.size, obj.stride, obj.num_layers - 1) < 0 or end > capacity[obj.space]:
+            raise InputError(f"{path}: object {obj.name!r} lies in no memory of the chip: {obj.slice!r}, {obj.base}")
 
 
 def _tensors(data: bytes, path: Path) -> Tensors:

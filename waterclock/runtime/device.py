@@ -66,10 +66,16 @@ class Device:
 
 
 def decode_program(deployment: Deployment) -> Program:
-    """The one program of a deployment."""
+    """The one program of a deployment; InputError if it does not give a logit for every token."""
     if len(deployment.programs) != 1:
         raise InputError(f"deployment: has {len(deployment.programs)} programs, expected 1")
-    return next(iter(deployment.programs.values()))
+    program = next(iter(deployment.programs.values()))
+    sizes = {output.name: output.size for output in program.outputs}
+    if sizes.get("logits") != deployment.config.vocab:
+        raise InputError(
+            f"program {program.name}: has {sizes.get('logits')} logits, expected {deployment.config.vocab}"
+        )
+    return program
 
 
 def loaded_state(deployment: Deployment) -> State:

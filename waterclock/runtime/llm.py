@@ -25,7 +25,12 @@ class LLM:
     """
 
     def __init__(
-        self, model: str | Path | Bundle, *, chip: str | Chip | None = None, context: int | None = None, phase: Phase = silent
+        self,
+        model: str | Path | Bundle,
+        *,
+        chip: str | Chip | None = None,
+        context: int | None = None,
+        phase: Phase = silent,
     ) -> None:
         self.bundle = open_bundle(model, load(chip) if isinstance(chip, str) else chip, context, phase)
         phase("linking")

@@ -1,9 +1,6 @@
 """`waterclock chip`, run as a person runs it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -77,29 +74,3 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], run) -> N
     assert (code, out) == (2, "")
     assert err.startswith("waterclock: ")
     assert err.count("\n") == 1
-
-
-def test_help_without_arguments(run) -> None:
-    code, out, _ = run()
-    assert code == 0
-    assert "chip" in out
-    assert out == run("--help")[1]
-
-
-def test_an_interrupt_is_quiet(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("waterclock.chip.list_chips", interrupted)
-    code, out, _ = run("chip", "list")
-    assert (code, out) == (130, "")
-
-
-def test_a_reader_that_leaves_is_no_error() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as nobody:
-        command = [sys.executable, "-m", "waterclock.cli", "chip", "show", "groq-tsp"]
-        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, check=False)
-    assert done.stderr == b""
-    assert done.returncode != 0

@@ -1,0 +1,112 @@
+"""`waterclock run`: text on stdout, figures on stderr, and nothing but one line where it can't be."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from waterclock import LLM
+from waterclock.isa.program_file import program_sha256
+from waterclock.runtime.bundle import Bundle
+
+
+def test_the_answer_is_on_stdout_and_its_cost_on_stderr(run, folder: Path, bundle: Bundle) -> None:
+    code, out, err = run("run", str(folder), "hello", "--raw", "--max-tokens", "5")
+    llm = LLM(bundle)
+    done = llm.generate("hello", max_tokens=5)
+    cycles = llm.device.program.length_cycles
+    assert (code, out) == (0, f"{done.text}\n")
+    assert f"{len(done.prompt_tokens)} tokens in, 5 out, ended by length" in err
+    assert f"{len(done.cycles)} launches took {cycles:,} cycles each: {cycles / 1000:,.1f} us at 1,000 MHz" in err
+    assert f"{1e9 / (cycles + 16):,.0f} tokens/s with a launch gap of 16 cycles" in err
+    assert "times the lower bound of" in err
+
+
+def test_a_prompt_is_a_message_to_the_model(run, folder: Path, bundle: Bundle) -> None:
+    _, out, _ = run("run", str(folder), "Hi", "--json", "--max-tokens", "2")
+    assert tuple(json.loads(out)["prompt_tokens"]) == tuple(
+        LLM(bundle).chat_prompt([{"role": "user", "content": "Hi"}])
+    )
+
+
+def test_json_is_everything_that_happened_and_the_same_bytes_again(run, folder: Path, bundle: Bundle) -> None:
+    arguments = ("run", str(folder), "hello", "--raw", "--json")
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    assert run(*arguments)[1] == out
+    record, done, (program,) = json.loads(out), LLM(bundle).generate("hello"), bundle.deployment.programs.values()
+    assert (record["text"], tuple(record["tokens"]), tuple(record["cycles"])) == (done.text, done.tokens, done.cycles)
+    assert record["finish"] == "context"
+    assert record["seed"] is None
+    assert record["model"] == {"name": "random", "sha256": bundle.origin.model_sha256}
+    assert record["chip"] == {"name": "tiny", "sha256": bundle.deployment.chip.sha256}
+    assert record["program"] == {"name": "decode-32", "sha256": program_sha256(program)}
+    speed, explanation = record["speed"], bundle.deployment.explanations["decode-32"]
+    assert speed["length_cycles"] == program.length_cycles == speed["latency_ns"]
+    assert speed["ratio_to_bound"] == program.length_cycles / explanation.bound_cycles >= 1
+    assert 0 < speed["mxm_utilization"] < 1
+
+
+def test_a_model_is_compiled_on_the_way(run, model_path: Path, folder: Path) -> None:
+    options = ("hello", "--raw", "--json", "--context", "32")
+    assert run("run", str(model_path), *options, "--chip", "tiny")[1] == run("run", str(folder), *options)[1]
+
+
+def test_the_prompt_may_come_on_stdin(run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello"))
+    code, out, _ = run("run", str(folder), "--json", "--raw")
+    assert code == 0
+    assert json.loads(out)["prompt"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["MODEL"], "prompt: is empty"),
+        (["MODEL", ""], "prompt: is empty"),
+        (["MODEL", "hi", "--chip", "none"], "no chip 'none'"),
+        (["MODEL", "hi", "--chip", "tiny", "--set", "lanes"], "--set 'lanes': must be FIELD=VALUE"),
+        (
+            ["MODEL", "hi", "--chip", "tiny", "--set", "mxm.num_reram_tiles=64", "--context", "16"],
+            "mxm.num_reram_tiles = 64: the model needs",
+        ),
+        (
+            ["MODEL", "hi", "--chip", "tiny", "--context", "20"],
+            "context 20: must be a positive multiple of the chip's 8",
+        ),
+        (["MODEL", "hi", "--chip", "tiny", "--context", "128"], "context 128: the model was made for up to 64"),
+        (["MODEL", "hi", "--chip", "groq-tsp", "--context", "64"], "chip groq-tsp: no resident tiles"),
+        (["MODEL", "hi", "--max-tokens", "0"], "--max-tokens"),
+        (["no.gguf", "hi"], "model no.gguf: no such file"),
+        (["PYTHON", "hi"], "magic"),
+        (["EMPTY", "hi"], "is no deployment"),
+        (["FOLDER", "hi", "--chip", "demonstrator"], "is for chip tiny"),
+        (["FOLDER", "hi", "--context", "64"], "its context is 32, not 64"),
+        (["FOLDER", "e" * 50, "--raw"], "prompt: 50 tokens, the context bucket holds 32"),
+        (["CHANGED", "hi"], "tokenizer.json: changed"),
+    ],
+)
+def test_what_can_not_run_is_one_line_and_exit_code_2(
+    run,
+    model_path: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    (tmp_path / "empty").mkdir()
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for file in folder.iterdir():
+        (changed / file.name).write_bytes(file.read_bytes() + (b" " if file.name == "tokenizer.json" else b""))
+    places = {"MODEL": model_path, "FOLDER": folder, "PYTHON": Path(__file__), "EMPTY": tmp_path / "empty"}
+    paths = {name: str(path) for name, path in {**places, "CHANGED": changed}.items()}
+    code, out, err = run("run", *(paths.get(argument, argument) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("waterclock: ")
+    assert err.count("\n") == 1
+    assert message in err

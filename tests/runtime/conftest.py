@@ -1,0 +1,52 @@
+"""A small random model, compiled once and saved once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.models import write_random_llama
+from waterclock.chip import Chip
+from waterclock.runtime.bundle import Bundle, build
+from waterclock.runtime.deployment_file import save_bundle
+from waterclock.runtime.device import Device
+from waterclock.runtime.model import Model, load_model
+
+CONTEXT = 32
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "random.gguf"
+    return write_random_llama(
+        path, hidden=20, intermediate=24, num_layers=2, num_heads=3, num_kv_heads=1, head_dim=6, vocab=300, seed=1
+    )
+
+
+@pytest.fixture(scope="session")
+def model(model_path: Path) -> Model:
+    return load_model(model_path)
+
+
+@pytest.fixture(scope="session")
+def bundle(model_path: Path, tiny: Chip) -> Bundle:
+    """For the tiny chip; nobody changes it."""
+    return build(model_path, tiny, CONTEXT)
+
+
+@pytest.fixture(scope="session")
+def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle, saved; nobody changes it."""
+    path = tmp_path_factory.mktemp("saved") / "bundle"
+    save_bundle(bundle, path)
+    return path
+
+
+@pytest.fixture
+def device(bundle: Bundle) -> Device:
+    return Device(bundle.deployment)
+
+
+@pytest.fixture
+def tokens() -> list[int]:
+    return np.random.default_rng(2).integers(0, 300, 9).tolist()
