@@ -1,6 +1,9 @@
 """One launch on the stepper and on the RTL, compared in every cycle: stream registers at every position, and issues."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,10 +11,12 @@ from waterclock.chip import Chip
 from waterclock.isa.assembly import assemble
 from waterclock.isa.program import Program
 from waterclock.isa.record import Direction, Records
-from waterclock.rtl.cosim import Issued, Memories, Trace, launch
 from waterclock.simulator.sequencer import issues
 from waterclock.simulator.state import State
 from waterclock.simulator.stepper import Event, Kind, step
+
+if TYPE_CHECKING:
+    from waterclock.rtl.cosim import Issued, Trace
 
 DRAIN_CYCLES = 24
 """Cycles after the last issue in which results still arrive and flow on."""
@@ -29,6 +34,8 @@ def assembled(text_by_queue: Mapping[str, str]) -> dict[str, Records]:
 
 def issued_by_stepper(chip: Chip, queues: Mapping[str, Records]) -> tuple[Issued, ...]:
     """Every issue of a program in order of cycle and queue."""
+    from waterclock.rtl.cosim import Issued
+
     found = [
         (issue.cycle, issue.queue.number, Issued(issue.cycle, issue.queue.name, issue.entry, issue.iteration))
         for name, records in queues.items()
@@ -56,6 +63,8 @@ def shifted(chip: Chip, events: list[Event], num_cycles: int) -> tuple[np.ndarra
 
 def compare(chip: Chip, queues: Mapping[str, Records], state: State) -> tuple[Trace, State]:
     """Run both, assert that they agree in every cycle, and give back the RTL's trace and the stepper's state after."""
+    from waterclock.rtl.cosim import Memories, launch
+
     events: list[Event] = []
     stepped = step(chip, program_of(chip, queues), state, events.append)
     num_cycles = stepped.length_cycles + DRAIN_CYCLES

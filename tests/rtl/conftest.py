@@ -1,5 +1,6 @@
 """What the RTL tests share: they are skipped, with the reason, where Verilator or a compiler is missing."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _missing() -> str | None:
-    pytest.importorskip("amaranth", reason="the RTL needs the Python package amaranth")
+    if find_spec("amaranth") is None:
+        return "the RTL needs the Python package amaranth"
     from waterclock.rtl.verilated import missing_tools
 
     return missing_tools()
 
 
-@pytest.fixture(scope="session")
-def chip() -> Chip:
-    """`tiny` with one ALU, fewer slices and smaller memories, so that it compiles in seconds."""
+OTHER_TIMES = {
+    "latency.mem_read": 3, "latency.vxm_add": 6, "latency.matvec": 8, "mxm.sense_cycles": 2, "mxm.num_sram_banks": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session", params=[{}, pytest.param(OTHER_TIMES, marks=pytest.mark.slow)], ids=["tiny", "slower"])
+def chip(request: pytest.FixtureRequest) -> Chip:
+    """`tiny` with one ALU, fewer slices and smaller memories, so that it compiles in seconds; also with other times."""
     return load("tiny").with_fields({
         "lanes": 4, "num_streams": 16, "num_params": 2, "max_queue_entries": 64,
         "layout.num_mxm_west": 0, "layout.num_mem_west": 1, "layout.num_mem_east": 1,
         "mem.num_words": 32, "vxm.num_alus": 1, "vxm.num_holds": 2,
         "mxm.num_reram_tiles": 16, "mxm.num_sram_tiles": 8,
+        **request.param,
     })  # fmt: skip
