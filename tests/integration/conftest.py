@@ -1,10 +1,10 @@
-"""A real model, compiled once for all tests of a session."""
+"""A real model: whole, and its first layer alone."""
 
 from dataclasses import replace
 
 import pytest
 
-from tests.integration.executions import Built, build
+from tests.integration.executions import Built, build, built_of
 from waterclock.chip import load
 from waterclock.compiler.deployment import Deployment
 from waterclock.frontends.graph import Graph
@@ -20,8 +20,7 @@ NUM_LAYER_TOKENS = 500
 @pytest.fixture(scope="session")
 def smollm2(smollm2_quantized: Graph, smollm2_deployment: Deployment) -> Built:
     """The whole model on the chip that was made for it."""
-    (program,) = smollm2_deployment.programs.values()
-    return Built(smollm2_quantized, smollm2_deployment.chip, smollm2_deployment, program)
+    return built_of(smollm2_quantized, smollm2_deployment)
 
 
 @pytest.fixture(scope="session")

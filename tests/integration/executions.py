@@ -70,9 +70,12 @@ def random_graph(folder: Path, *, rotate: bool = True, **shape: int | bool) -> G
 
 
 def build(graph: Graph, chip: Chip, context: int) -> Built:
-    deployment = compile_model(graph, chip, context).deployment
+    return built_of(graph, compile_model(graph, chip, context).deployment)
+
+
+def built_of(graph: Graph, deployment: Deployment) -> Built:
     (program,) = deployment.programs.values()
-    return Built(graph, chip, deployment, program)
+    return Built(graph, deployment.chip, deployment, program)
 
 
 def random_tokens(built: Built, count: int, seed: int = 0) -> list[int]:
