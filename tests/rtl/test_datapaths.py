@@ -1,0 +1,132 @@
+"""Every datapath of a lane in gates, against the contract of numbers: all of them side by side in one component."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+pytest.importorskip("amaranth", reason="the RTL needs the Python package amaranth")
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from tests.numerics.vectors import operands
+from waterclock.chip import load
+from waterclock.isa.table import INSTRUCTIONS
+from waterclock.numerics import fp32
+from waterclock.rtl import across_lanes, convert, fp32_mul, simple, special, vxm
+from waterclock.rtl.pipeline import Step, chain
+from waterclock.rtl.verilated import Design, Simulation
+from waterclock.rtl.vxm import FETCH_CYCLES
+from waterclock.simulator.semantics import ELEMENTWISE
+
+CHIP = load("demonstrator")
+DATAPATHS = MappingProxyType(fp32_mul.DATAPATHS | simple.DATAPATHS | convert.DATAPATHS | special.DATAPATHS)
+OPERANDS = ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A datapath, the cycles it is granted, and what it gives for arrays of raw words."""
+
+    steps: Sequence[Step]
+    cycles: int
+    expected: Callable[..., np.ndarray]
+    num_operands: int
+
+
+def elementwise(mnemonic: str) -> Case:
+    cycles = INSTRUCTIONS[mnemonic].latency(CHIP) - FETCH_CYCLES
+    row = ELEMENTWISE[mnemonic]
+    return Case(DATAPATHS[mnemonic], cycles, row, len(row.operands))
+
+
+def where_flag(if_set: Callable, otherwise: Callable) -> Callable[..., np.ndarray]:
+    """One function of a and b where the lowest bit of c is set, another elsewhere."""
+
+    def expected(*words: np.ndarray) -> np.ndarray:
+        a, b = (word.view(np.float32) for word in words[:2])
+        return np.where(words[2] & 1, if_set(a, b).view(np.int32), otherwise(a, b).view(np.int32))
+
+    return expected
+
+
+def same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a
+
+
+BUTTERFLY_CYCLES = INSTRUCTIONS["vxm.butterfly"].latency(CHIP) - FETCH_CYCLES
+CASES = MappingProxyType({mnemonic: elementwise(mnemonic) for mnemonic in DATAPATHS} | {
+    "butterfly": Case(
+        across_lanes.BUTTERFLY, BUTTERFLY_CYCLES, where_flag(lambda a, b: fp32.sub(b, a), fp32.add), 3
+    ),
+    "halving_add": Case(across_lanes.HALVING_ADD, CHIP.latency.reduce_add_stage, where_flag(fp32.add, same), 3),
+    "halving_max": Case(across_lanes.HALVING_MAX, CHIP.latency.reduce_max_stage, where_flag(fp32.maximum, same), 3),
+})  # fmt: skip
+
+
+def port(name: str) -> str:
+    return name.replace(".", "_")
+
+
+SIGNATURE = wiring.Signature({name: In(32) for name in OPERANDS} | {port(name): Out(32) for name in CASES})
+
+
+class Datapaths(wiring.Component):
+    """All datapaths on the same operands; flags are the lowest bit of c."""
+
+    def __init__(self) -> None:
+        super().__init__(SIGNATURE)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        values = {name: getattr(self, name) for name in OPERANDS} | dict.fromkeys(("upper", "joins"), self.c[0])
+        for name, case in CASES.items():
+            m.submodules[port(name)] = inner = Module()
+            out = chain(inner, "step", case.steps, case.cycles, values)
+            m.d.comb += getattr(self, port(name)).eq(out["result"])
+        return m
+
+
+class Results:
+    """What every datapath makes of the vectors for one, two or three operands, cycle by cycle."""
+
+    def __init__(self) -> None:
+        identity = f"{Path(__file__).read_text()}\0{CHIP.latency}"
+        self.simulation = Simulation(Design.of(SIGNATURE, Datapaths, identity))
+        self.outputs = [self._outputs(operands(count)) for count in range(1, len(OPERANDS) + 1)]
+
+    def _outputs(self, words: tuple[np.ndarray, ...]) -> np.ndarray:
+        inputs = self.simulation.blank(len(words[0]) + max(case.cycles for case in CASES.values()))
+        for name, column in zip(OPERANDS, words, strict=False):
+            self.simulation.column(inputs, name)[: len(column), 0] = column.view(np.uint32)
+        return self.simulation.step(inputs)
+
+    def of(self, name: str) -> np.ndarray:
+        """The output in each cycle; one vector for the datapath goes in in each cycle from 0 on."""
+        return self.simulation.column(self.outputs[CASES[name].num_operands - 1], port(name))[:, 0].view(np.int32)
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return Results()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_datapath_equals_the_contract_in_the_cycle_it_is_granted(name: str, results: Results) -> None:
+    case = CASES[name]
+    words = operands(case.num_operands)
+    expected = case.expected(*words)
+    got = results.of(name)[case.cycles - 1 :][: len(expected)]
+    wrong = np.flatnonzero(got != expected)
+    shown = [f"{[hex(word[i]) for word in words]}: {got[i]:#x}, not {expected[i]:#x}" for i in wrong[:3].tolist()]
+    assert len(expected) >= 40_000
+    assert not shown, f"{len(wrong)} of {len(expected)}"
+
+
+def test_every_elementwise_instruction_has_a_datapath() -> None:
+    assert set(DATAPATHS) | set(vxm.DATAPATHS) == set(ELEMENTWISE)
