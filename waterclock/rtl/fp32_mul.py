@@ -19,7 +19,7 @@ PRODUCT_BITS = 2 * (1 + FRACTION_BITS)
 
 
 def multiply_digits(m: Module, values: Values) -> Values:
-    """The significand of a times each digit of that of b, the special cases, and the exponent if the product is 2 or more."""
+    """The significand of a times each digit of that of b, special cases, and the exponent of a product from 2 up."""
     a, b = values["a"], values["b"]
     significand = leading_one(b)
     digits = (significand[low : low + DIGIT_BITS] for low in range(0, len(significand), DIGIT_BITS))
