@@ -54,6 +54,7 @@ MORE_CHIPS: dict[str, dict[str, int]] = {
     "one MXM": {"layout.num_mxm_west": 0, "layout.num_mxm_east": 1, "mxm.num_reram_tiles": 512},
     "four MXM": {"layout.num_mxm_west": 2, "layout.num_mxm_east": 2},
     "MEM on one side": {"layout.num_mem_west": 0, "layout.num_mem_east": 4, "mem.num_words": 1024},
+    "three MEM": {"layout.num_mem_west": 1, "layout.num_mem_east": 2, "vxm.num_holds": 2, "mem.num_words": 1024},
     "few streams": {"num_streams": 16},
     "one bank": {"mxm.num_reram_banks": 1, "mxm.num_sram_banks": 1},
     "slow cells": {"mxm.sense_cycles": 11, "mxm.write_row_cycles": 9, "mxm.num_sram_banks": 3},

@@ -192,9 +192,12 @@ class Delivery:
             self.timeline.on_rollback(items.pop)
 
     def duplicate(self, live: Live, others: Collection[Live]) -> bool:
-        """A second copy of a value in MEM, in a slice that holds none of the others: two values in one slice can never
-        be read for the same cycle."""
-        avoid = {m for other in (live, *others) for m in self._places(other)}
+        """See that a value has a copy in a slice that holds none of the others: two values in one slice can never be
+        read for the same cycle."""
+        taken = {m for other in others for m in self._places(other)}
+        if self._places(live) - taken:
+            return True
+        avoid = taken | self._places(live)
         for copy in list(live.copies):
             for t in range(copy.available, copy.available + MAX_WAIT_CYCLES):
                 if self.timeline.free(self.mem_queue[copy.mem], t) and self._move(live, copy, t, avoid):
