@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,13 +60,19 @@ def inspect(
     disassemble: Annotated[str | None, typer.Option(metavar="QUEUE", help="print a queue's instructions")] = None,
     objects: Annotated[bool, typer.Option("--objects", help="list what lies where in the chip's memories")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
+    schedule: Annotated[Path | None, typer.Option(metavar="SVG", help="draw the schedule to this file")] = None,
+    cycles: Annotated[
+        str | None, typer.Option(metavar="FIRST:LAST", help="with --schedule: these cycles; one layer if not given")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a compiled folder holds. Its hashes and shapes are checked first."""
     from waterclock.runtime.deployment_file import bundle_sha256, load_bundle
 
     bundle, sha256 = load_bundle(folder), bundle_sha256(folder)
-    if disassemble is not None:
+    if schedule is not None:
+        _draw_schedule(bundle, schedule, cycles)
+    elif disassemble is not None:
         _print_queue(bundle, disassemble)
     elif as_json:
         print(json.dumps(_record(bundle, sha256), indent=2))
@@ -173,6 +180,40 @@ def _entries_by_queue(program: "Program", chip: "Chip") -> dict[str, int]:
 def _print_queues(entries_by_queue: dict[str, int]) -> None:
     print()
     print_rows([(queue, f"{num:,}") for queue, num in entries_by_queue.items()], header=("queue", "entries"))
+
+
+def _draw_schedule(bundle: "Bundle", path: Path, cycles: str | None) -> None:
+    from waterclock.atomic import write_atomically
+    from waterclock.compiler.picture import Mark, schedule_svg
+    from waterclock.simulator.link import link
+
+    deployment = bundle.deployment
+    (program,) = deployment.programs.values()
+    first, last = _cycles_of(cycles, deployment.explanations[program.name])
+    events = link(program, deployment.chip)
+    labels = {queue.number: program.labels.get(queue.name) for queue in deployment.chip.queues}
+    marks = [
+        Mark(int(queue), int(cycle), program.operations[labels[int(queue)][entry]])  # pyright: ignore[reportOptionalSubscript]
+        for queue, cycle, entry in zip(events.queue, events.cycle, events.entry, strict=True)
+        if first <= cycle <= last
+    ]
+    title = f"{deployment.config.name} on {deployment.chip.name}, {program.name}: cycles {first:,} to {last:,}"
+    write_atomically(path, schedule_svg(title, marks, deployment.chip, first, last))
+    print(f"{path}: {len(marks):,} issues in cycles {first:,} to {last:,} of {program.length_cycles:,}")
+
+
+def _cycles_of(text: str | None, explanation: "Explanation") -> tuple[int, int]:
+    """The cycles that the user asked for; the first run of the segment that runs most often if none."""
+    if text is None:
+        ends = list(accumulate(s.count * s.length_cycles for s in explanation.segments))
+        index = max(range(len(ends)), key=lambda i: explanation.segments[i].count)
+        first = ([0, *ends])[index]
+        return first, first + explanation.segments[index].length_cycles - 1
+    first, colon, last = text.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal() and int(first) < int(last) < explanation.length_cycles):
+        limit = explanation.length_cycles - 1
+        raise InputError(f"--cycles {text!r}: must be FIRST:LAST, two cycles from 0 to {limit} in order")
+    return int(first), int(last)
 
 
 def _print_objects(program: "Program") -> None:
