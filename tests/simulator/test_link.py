@@ -19,7 +19,8 @@ NUM_MUTANTS = 150
 
 @pytest.fixture(scope="module")
 def chip() -> Chip:
-    return load("tiny")
+    """`tiny`, with the latency that the cycles below are counted with."""
+    return load("tiny").with_fields({"param_latency_cycles": 4})
 
 
 def names(linked: Linked, event: int) -> tuple[str, int, tuple[int, ...]]:

@@ -14,7 +14,8 @@ from waterclock.simulator.link import Cause, LinkError, rebuild
 
 @pytest.fixture(scope="module")
 def chip() -> Chip:
-    return load("tiny")
+    """`tiny`, with the latency that the cycles below are counted with."""
+    return load("tiny").with_fields({"param_latency_cycles": 4})
 
 
 @dataclass(frozen=True)
