@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest
-PROMPT ?= The water clock was invented
+PROMPT ?= Explain what a water clock is.
 
 export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
