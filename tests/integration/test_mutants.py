@@ -99,7 +99,7 @@ def test_200_mutants_of_a_small_program_are_refused_or_equivalent(built: Built) 
 
 @pytest.mark.slow
 def test_mutants_of_a_real_program_are_refused_or_equivalent(smollm2: Built) -> None:
-    equivalent_mutants(smollm2, 40, seed=3)
+    equivalent_mutants(smollm2, 200, seed=3)
 
 
 def test_a_rerouted_program_is_refused_or_steps_the_same(built: Built) -> None:
