@@ -116,3 +116,10 @@ main()
         assert process.wait(20) == code
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_check_as_json(run, folder: Path, bundle: Bundle) -> None:
+    code, out, _ = run("check", str(folder), "--json")
+    chip = bundle.deployment.chip
+    assert code == 0
+    assert json.loads(out) == {"model": str(folder), "chip": "tiny", "chip_sha256": chip.sha256, "context": 32}

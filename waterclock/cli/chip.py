@@ -17,11 +17,15 @@ app.add_typer(chip_app, name="chip")
 
 
 @chip_app.command("list")
-def chip_list() -> None:
+def chip_list(as_json: AsJson = False) -> None:
     """List the chips that ship."""
     from waterclock.chip import list_chips, load
 
-    print_rows([(name, load(name).description) for name in list_chips()])
+    about = {name: load(name).description for name in list_chips()}
+    if as_json:
+        print(json.dumps(about, indent=2))
+        return
+    print_rows(list(about.items()))
 
 
 @chip_app.command("show")
@@ -46,12 +50,16 @@ def chip_show(
 
 
 @chip_app.command("diff")
-def chip_diff(name: ChipName, other: ChipName) -> None:
+def chip_diff(name: ChipName, other: ChipName, as_json: AsJson = False) -> None:
     """List the fields in which two chips differ."""
     from waterclock.chip import RULE_BY_FIELD
 
     one, two = chip_of(name, None), chip_of(other, None)
-    rows = [(field, str(one[field]), str(two[field])) for field in RULE_BY_FIELD if one[field] != two[field]]
+    different = [field for field in RULE_BY_FIELD if one[field] != two[field]]
+    if as_json:
+        print(json.dumps({field: [one[field], two[field]] for field in different}, indent=2))
+        return
+    rows = [(field, str(one[field]), str(two[field])) for field in different]
     if not rows:
         print("no field differs")
         return

@@ -92,6 +92,7 @@ def check(
     chip: ChipOption = None,
     changes: Changes = None,
     context: Context = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say whether a model can run on a chip, and if not, why; a compiled folder is verified and its programs proven."""
     from waterclock.chip import load
@@ -111,6 +112,13 @@ def check(
         else:
             chosen, context = chosen or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context
             check_model(model, chosen, context, phase)
+    if as_json:
+        print(
+            json.dumps(
+                {"model": model, "chip": chosen.name, "chip_sha256": chosen.sha256, "context": context}, indent=2
+            )
+        )
+        return
     print(f"{model}: runs on {chosen.name} with a context of {context} positions")
 
 
