@@ -76,8 +76,8 @@ $(STAMPS)/lock-tool: | $(STAMPS)/venv
 	$(PYTHON) -m venv $@
 	$@/bin/python -m pip install --quiet pip-tools==7.6.2
 
-# Verilator turns the RTL into C++ and has it compiled.
+# Verilator turns the RTL into C++ and has it compiled; without a compiler the RTL's tests skip and say so.
 .PHONY: compiler-here
 compiler-here:
 	@for tool in g++ make perl; do command -v $$tool >/dev/null || \
-	  { echo "make test: $$tool is missing: Verilator needs g++, make and perl (on Debian: apt-get install build-essential perl)" >&2; exit 2; }; done
+	  echo "make: $$tool is missing: tests of the RTL will be skipped (on Debian: apt-get install build-essential perl)" >&2; done
