@@ -16,16 +16,17 @@ from amaranth.lib.wiring import In, Out
 
 from tests.numerics.vectors import operands
 from waterclock.chip import load
-from waterclock.isa.table import INSTRUCTIONS
+from waterclock.isa.table import INSTRUCTIONS, Area
 from waterclock.numerics import fp32
-from waterclock.rtl import across_lanes, convert, fp32_mul, simple, special, vxm
+from waterclock.rtl import vxm
+from waterclock.rtl.across_lanes import BUTTERFLY, HALVINGS
 from waterclock.rtl.pipeline import Step, chain
 from waterclock.rtl.verilated import Design, Simulation
 from waterclock.rtl.vxm import FETCH_CYCLES
 from waterclock.simulator.semantics import ELEMENTWISE
 
 CHIP = load("demonstrator")
-DATAPATHS = MappingProxyType(fp32_mul.DATAPATHS | simple.DATAPATHS | convert.DATAPATHS | special.DATAPATHS)
+DATAPATHS = MappingProxyType({name: vxm.DATAPATHS[name] for name in ELEMENTWISE})
 OPERANDS = ("a", "b", "c")
 
 
@@ -62,10 +63,10 @@ def same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 BUTTERFLY_CYCLES = INSTRUCTIONS["vxm.butterfly"].latency(CHIP) - FETCH_CYCLES
 CASES = MappingProxyType({mnemonic: elementwise(mnemonic) for mnemonic in DATAPATHS} | {
     "butterfly": Case(
-        across_lanes.BUTTERFLY, BUTTERFLY_CYCLES, where_flag(lambda a, b: fp32.sub(b, a), fp32.add), 3
+        BUTTERFLY, BUTTERFLY_CYCLES, where_flag(lambda a, b: fp32.sub(b, a), fp32.add), 3
     ),
-    "halving_add": Case(across_lanes.HALVING_ADD, CHIP.latency.reduce_add_stage, where_flag(fp32.add, same), 3),
-    "halving_max": Case(across_lanes.HALVING_MAX, CHIP.latency.reduce_max_stage, where_flag(fp32.maximum, same), 3),
+    "halving_add": Case(HALVINGS["vxm.reduce_add"], CHIP.latency.reduce_add_stage, where_flag(fp32.add, same), 3),
+    "halving_max": Case(HALVINGS["vxm.reduce_max"], CHIP.latency.reduce_max_stage, where_flag(fp32.maximum, same), 3),
 })  # fmt: skip
 
 
@@ -128,5 +129,5 @@ def test_a_datapath_equals_the_contract_in_the_cycle_it_is_granted(name: str, re
     assert not shown, f"{len(wrong)} of {len(expected)}"
 
 
-def test_every_elementwise_instruction_has_a_datapath() -> None:
-    assert set(DATAPATHS) | set(vxm.DATAPATHS) == set(ELEMENTWISE)
+def test_every_instruction_of_the_vxm_has_a_datapath() -> None:
+    assert {*vxm.DATAPATHS, *vxm.HALVINGS} == {name for name, row in INSTRUCTIONS.items() if row.area is Area.VXM}

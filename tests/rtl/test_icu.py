@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.rtl.compare import assembled, compare, issued_by_stepper, program_of
-from waterclock.chip import Chip
+from tests.rtl.compare import assembled, compare, issued_by_stepper
+from waterclock.chip import Chip, SliceKind
 from waterclock.isa.causes import Cause
 from waterclock.isa.encoding import encode_queue
 from waterclock.isa.record import Records
@@ -154,11 +154,10 @@ def test_an_illegal_entry_freezes_the_chip(chip: Chip, name: str) -> None:
         assert (after[cycle:] == after[cycle]).all()
 
 
-def test_a_queue_that_is_not_built_is_refused(chip: Chip) -> None:
+def test_a_queue_that_is_not_there_is_refused(chip: Chip) -> None:
     from waterclock.errors import InputError
-    from waterclock.rtl.cosim import Memories, launch
+    from waterclock.rtl.cosim import Memories, launch_words
 
-    queues = assembled({"sxm0": "sxm.broadcast s0e, lane[0] -> s4e"})
-    check_records(program_of(chip, queues).queues, chip)
-    with pytest.raises(InputError, match="sxm0: the RTL has no such queue"):
-        launch(chip, queues, Memories(), 1)
+    words = encode_queue(assembled({"mem0": "icu.nop n=1"})["mem0"], SliceKind.MEM)
+    with pytest.raises(InputError, match="mem9: the RTL has no such queue"):
+        launch_words(chip, {"mem9": words}, Memories(), 1)

@@ -3,20 +3,22 @@
 Value a is this lane's, b that of the lane it is paired with; by the contract of `waterclock.numerics.reductions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from amaranth.hdl import Cat, Module, Mux, Value
 
 from waterclock.rtl import fp32, simple
 from waterclock.rtl.float_word import magnitude, sign
-from waterclock.rtl.pipeline import Step, Values
+from waterclock.rtl.pipeline import Prepared, Step, Values
 from waterclock.rtl.side_by_side import Operation, side_by_side
 
 
-def pair(m: Module, values: Values) -> Values:
-    """The first step of a butterfly: b + a, or b - a in the `upper` lane of a pair."""
+def pair(values: Values) -> Values:
+    """A butterfly is b + a, or b - a in the `upper` lane of a pair."""
     a: Value = values["a"]
-    return fp32.align(m, {"a": values["b"], "b": Cat(magnitude(a), sign(a) ^ values["upper"])})
+    return {"a": values["b"], "b": Cat(magnitude(a), sign(a) ^ values["upper"])}
 
 
 def _halving(combine: Sequence[Step]) -> tuple[Step, ...]:
@@ -28,6 +30,10 @@ def _choose(m: Module, values: Values) -> Values:
     return {"result": Mux(values["joins"], values["combined"], values["a"])}
 
 
-BUTTERFLY = (pair, *fp32.ADD[1:])
-HALVING_ADD = _halving(fp32.ADD)
-HALVING_MAX = _halving(simple.MAX)
+BUTTERFLY = (Prepared(pair, fp32.ADD[0]), *fp32.ADD[1:])
+
+DATAPATHS: Final[Mapping[str, tuple[Step, ...]]] = MappingProxyType({"vxm.butterfly": BUTTERFLY})
+HALVINGS: Final[Mapping[str, tuple[Step, ...]]] = MappingProxyType({
+    "vxm.reduce_add": _halving(fp32.ADD),
+    "vxm.reduce_max": _halving(simple.MAX),
+})  # fmt: skip

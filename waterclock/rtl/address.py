@@ -6,11 +6,14 @@ the terms and adds. All sums are int32, the shift is arithmetic.
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Const, Module, Mux, Value
 
+from waterclock.chip import Chip
 from waterclock.isa.record import NUM_LEVELS, NUM_TERMS, OPERAND_NAMES, OperandKind
-from waterclock.rtl.entry import ADDRESS_BITS, ADDRESSES, any_of
+from waterclock.isa.table import INSTRUCTIONS, Area, Form, Instruction, Operand
+from waterclock.rtl.entry import ADDRESS_BITS, ADDRESSES, any_of, is_opcode
 from waterclock.rtl.pipeline import Values, registered
+from waterclock.rtl.streams import BYTES_PER_WORD
 
 ADDRESS_CYCLES = 2
 
@@ -77,3 +80,28 @@ def resolve(m: Module, fields: Values, iteration: Sequence[Value], params: Seque
     """Fields and iterations of this cycle in; `ADDRESS_CYCLES` - 1 cycles later, the values of addresses and scalar."""
     sums = registered(m, "sums", first_cycle(fields, iteration, params))
     return second_cycle(registered(m, "fields", fields), sums)
+
+
+def is_outside(chip: Chip, mnemonics: Sequence[str], values: Values) -> Value:
+    """Whether an address of an issue, with these opcode, `sram` flag and address values, lies outside its memory."""
+    outside: list[Value] = []
+    for mnemonic in mnemonics:
+        for operand in INSTRUCTIONS[mnemonic].operands:
+            limit = _limit(chip, INSTRUCTIONS[mnemonic], operand, values)
+            if limit is not None:
+                value = values[operand.field]
+                outside.append(is_opcode(values["opcode"], mnemonic) & ((value < 0) | (value >= limit)))
+    return any_of(outside)
+
+
+def _limit(chip: Chip, row: Instruction, operand: Operand, values: Values) -> Value | int | None:
+    """How many there are of what an address counts; None where it is no address, or of the SXM, which takes any."""
+    if operand.form is not Form.ADDRESS or row.area is Area.SXM:
+        return None
+    is_sram = values["sram"] if row.field("sram") else Const(1, 1)
+    limit_by_word = {
+        "word": chip.mem.num_words,
+        "byte": chip.mem.num_words * BYTES_PER_WORD,
+        "tile": Mux(is_sram, chip.mxm.num_sram_tiles, chip.mxm.num_reram_tiles),
+    }
+    return limit_by_word.get(operand.word, chip.lanes)

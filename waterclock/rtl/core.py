@@ -3,28 +3,50 @@
 Slices that are not built yet (`BUILT` names those that are) let their streams pass and have no queue.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
-from amaranth.hdl import EnableInserter, Module, Signal, signed
+from amaranth.hdl import DomainRenamer, Module, Mux, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip, Queue, Slice, SliceKind
-from waterclock.rtl import mem, mxm, vxm
+from waterclock.errors import InputError
+from waterclock.isa.causes import Cause
+from waterclock.isa.table import INSTRUCTIONS, Width
+from waterclock.rtl import mem, mxm, sxm, vxm
+from waterclock.rtl.clock import gate_clock
 from waterclock.rtl.entry import any_of
 from waterclock.rtl.icu import LEAD_CYCLES, Icu, trace_layout
 from waterclock.rtl.load import LoadBus
-from waterclock.rtl.streams import Streams, streams_layout
+from waterclock.rtl.params import Params, params_layout
+from waterclock.rtl.parts import place
+from waterclock.rtl.pipeline import registered
+from waterclock.rtl.streams import WORD_BITS, Streams, operand, streams_layout
+from waterclock.rtl.vxm import holds_layout
 
-LAUNCH_CYCLES = 1 + LEAD_CYCLES
-"""Cycles from the launch signal to cycle 0 of the program."""
-BUILT: Mapping[SliceKind, tuple[Callable[[Chip, int], wiring.Component], tuple[str, ...]]] = MappingProxyType({
-    SliceKind.MEM: (mem.Mem, mem.MNEMONICS),
-    SliceKind.VXM: (vxm.Vxm, vxm.MNEMONICS),
-    SliceKind.MXM: (mxm.Mxm, mxm.MNEMONICS),
+LAUNCH_CYCLES = 2 + LEAD_CYCLES
+"""Cycles from the launch signal, which is registered first, to cycle 0 of the program."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A kind of slice that is built: its component, the instructions that it executes, those of each result port."""
+
+    make: Callable[[Chip], wiring.Component]
+    mnemonics: tuple[str, ...]
+    mnemonics_by_port: Callable[[Chip], Sequence[Iterable[str]]]
+
+
+BUILT: Mapping[SliceKind, Built] = MappingProxyType({
+    SliceKind.MEM: Built(mem.Mem, mem.MNEMONICS, lambda chip: [mem.MNEMONICS]),
+    SliceKind.VXM: Built(vxm.Vxm, vxm.MNEMONICS, vxm.mnemonics_by_port),
+    SliceKind.SXM: Built(sxm.Sxm, sxm.MNEMONICS, lambda chip: [sxm.MNEMONICS]),
+    SliceKind.MXM: Built(mxm.Mxm, mxm.MNEMONICS, lambda chip: [mxm.PRODUCTS, [mxm.READ_ROW]]),
 })  # fmt: skip
-"""Each kind of slice that is built, and the instructions that it executes."""
+"""The kinds of slice that are built."""
 STORES_PER_SLICE = 2
 
 
@@ -33,75 +55,134 @@ def store_target(chip: Chip, piece: Slice) -> int:
     return len(chip.queues) + STORES_PER_SLICE * piece.x
 
 
+def params_target(chip: Chip) -> int:
+    """The number of the launch parameters on the load bus; `waterclock.rtl.params` says what is where."""
+    return len(chip.queues) + STORES_PER_SLICE * chip.num_positions
+
+
 def built_queues(chip: Chip) -> tuple[Queue, ...]:
     """The queues of the slices that are built, by number."""
     return tuple(queue for queue in chip.queues if queue.slice.kind in BUILT)
 
 
+def executed_by(chip: Chip, queue: Queue) -> tuple[str, ...]:
+    """The instructions that the unit of a queue executes."""
+    kind = queue.slice.kind
+    return vxm.executed_by(chip, queue.index) if kind is SliceKind.VXM else BUILT[kind].mnemonics
+
+
+def widths_by_port(chip: Chip, kind: SliceKind) -> tuple[frozenset[Width], ...]:
+    """What may arrive from each result port of a kind of slice."""
+    ports = BUILT[kind].mnemonics_by_port(chip)
+    results = ([INSTRUCTIONS[mnemonic].result for mnemonic in port] for port in ports)
+    return tuple(frozenset(result.width for result in port if result) for port in results)
+
+
 def _row_members(chip: Chip) -> dict[str, wiring.Member]:
     streams = data.ArrayLayout(streams_layout(chip), chip.num_positions)
     return {
-        "load": In(LoadBus()), "launch": In(1),
-        "params": In(data.ArrayLayout(signed(32), chip.num_params)),
-        "eastward": Out(streams), "westward": Out(streams), "running": Out(1),
+        "load": In(LoadBus()), "launch": In(1), "running": Out(1),
+        "eastward": Out(streams), "westward": Out(streams),
+        "holds": Out(holds_layout(chip)), "hold_arrives": Out(chip.vxm.num_holds),
+        "words_written": Out(data.ArrayLayout(mem.written_layout(chip), chip.num_mem)),
+        "rows_written": Out(data.ArrayLayout(mxm.written_layout(chip), chip.num_mxm)),
+        "params": Out(params_layout(chip)), "param_arrives": Out(chip.num_params),
         "traces": Out(data.ArrayLayout(trace_layout(), len(built_queues(chip)))),
     }  # fmt: skip
 
 
 def core_signature(chip: Chip) -> wiring.Signature:
-    """The ports of a chip: loading, launching, and what every cycle holds."""
+    """The ports of a chip: loading, launching, and what every cycle holds.
+
+    Hold n takes a new value at the end of a cycle in which `hold_arrives[n]` is set; in one in which `param_arrives[n]`
+    is set, `params[n]` has its new value.
+    """
     return wiring.Signature({**_row_members(chip), "frozen": Out(1)})
 
 
 class Row(wiring.Component):
-    """Slices, queues and stream registers, all of which stand still when the core is frozen."""
+    """Slices, queues, launch parameters and stream registers: all that stands still when the core is frozen."""
 
     def __init__(self, chip: Chip) -> None:
+        if chip.lanes.bit_count() != 1:
+            raise InputError(f"lanes = {chip.lanes}: the RTL needs a power of two")
         self.chip, self.queues = chip, built_queues(chip)
         super().__init__(_row_members(chip))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        issues = self._queues(m)
+        names = self.load.signature.members
+        self.loading = registered(m, "loading", {name: getattr(self.load, name) for name in names})
+        queues = self._queues(m, platform)
         positions: list[Streams] = []
         for piece in self.chip.slices:
-            positions.append(self._position(m, piece, [issues[q.number] for q in self.queues if q.slice is piece]))
+            issues = [queues[queue.number].issue for queue in self.queues if queue.slice is piece]
+            positions.append(self._position(m, platform, piece, issues))
         for x, here in enumerate(positions):
             m.d.comb += [self.eastward[x].eq(here.eastward), self.westward[x].eq(here.westward)]
             if x > 0:
                 m.d.comb += here.from_west.eq(positions[x - 1].eastward)
                 m.d.comb += positions[x - 1].from_east.eq(here.westward)
+        self._params(m, platform, queues, positions)
         return m
 
-    def _queues(self, m: Module) -> dict[int, data.View]:
-        """The issue of each queue in this cycle, by queue number."""
-        queues: dict[int, Icu] = {}
-        for place, queue in enumerate(self.queues):
-            _, mnemonics = BUILT[queue.slice.kind]
-            icu = queues[queue.number] = Icu(self.chip, queue.slice.kind, mnemonics, queue.number)
-            m.submodules[f"icu_{queue.name.replace('.', '_')}"] = icu
-            wiring.connect(m, wiring.flipped(self.load), icu.load)
-            m.d.comb += [icu.launch.eq(self.launch), icu.params.eq(self.params), self.traces[place].eq(icu.trace)]
-        m.d.comb += self.running.eq(any_of(icu.running for icu in queues.values()))
-        return {number: icu.issue for number, icu in queues.items()}
+    def _loads(self, m: Module, load: Any, first: int, num_stores: int) -> None:
+        """Pass on what is for these stores on the load bus, numbered from 0."""
+        now = self.loading
+        hit = (now["target"] >= first) & (now["target"] < first + num_stores)
+        m.d.comb += [load.valid.eq(now["valid"] & hit), load.target.eq(now["target"] - first)]
+        m.d.comb += [getattr(load, name).eq(now[name]) for name in ("row", "column", "data")]
 
-    def _position(self, m: Module, piece: Slice, issues: list[data.View]) -> Streams:
+    def _queues(self, m: Module, platform: object) -> dict[int, Any]:
+        """The ports of each queue, by queue number."""
+        queues: dict[int, Any] = {}
+        launch = registered(m, "host", {"launch": self.launch})["launch"]
+        for queue in self.queues:
+            kind, name = queue.slice.kind, f"icu_{queue.name.replace('.', '_')}"
+            icu = place(m, platform, name, Icu, self.chip, kind, BUILT[kind].mnemonics, executed_by(self.chip, queue))
+            self._loads(m, icu.load, queue.number, 1)
+            m.d.comb += icu.launch.eq(launch)
+            queues[queue.number] = icu
+        m.d.comb += self.running.eq(any_of(icu.running for icu in queues.values()))
+        return queues
+
+    def _position(self, m: Module, platform: object, piece: Slice, issues: list[Value]) -> Any:
         """One slice, if it is built, and the stream registers at its x."""
         if piece.kind not in BUILT:
-            m.submodules[f"streams_{piece.x}"] = here = Streams(self.chip, 0)
-            return here
-        component, _ = BUILT[piece.kind]
-        m.submodules[piece.name] = unit = component(self.chip, store_target(self.chip, piece))
-        m.submodules[f"streams_{piece.x}"] = here = Streams(self.chip, unit.num_results)
-        wiring.connect(m, wiring.flipped(self.load), unit.load)
-        m.d.comb += [unit.issues[place].eq(issue) for place, issue in enumerate(issues)]
+            return place(m, platform, f"streams_{piece.x}", Streams, self.chip, ())
+        unit = place(m, platform, piece.name, BUILT[piece.kind].make, self.chip)
+        here = place(m, platform, f"streams_{piece.x}", Streams, self.chip, widths_by_port(self.chip, piece.kind))
+        self._loads(m, unit.load, store_target(self.chip, piece), STORES_PER_SLICE)
+        m.d.comb += [port.eq(issue) for port, issue in zip(unit.issues, issues, strict=True)]
         m.d.comb += [unit.eastward.eq(here.eastward), unit.westward.eq(here.westward)]
-        m.d.comb += [here.arrivals[place].eq(unit.arrivals[place]) for place in range(unit.num_results)]
+        m.d.comb += [port.eq(arrival) for port, arrival in zip(here.arrivals, unit.arrivals, strict=True)]
+        if piece.kind is SliceKind.VXM:
+            m.d.comb += [self.holds.eq(unit.holds), self.hold_arrives.eq(unit.hold_arrives)]
+        if piece.kind is SliceKind.MEM:
+            m.d.comb += self.words_written[piece.index].eq(unit.written)
+        if piece.kind is SliceKind.MXM:
+            m.d.comb += self.rows_written[piece.index].eq(unit.written)
         return here
+
+    def _params(self, m: Module, platform: object, queues: Mapping[int, Any], positions: list[Any]) -> None:
+        """The launch parameters, what queues set them to, and the traces: a value out of range is a cause."""
+        params = place(m, platform, "params", Params, self.chip, len(self.queues))
+        self._loads(m, params.load, params_target(self.chip), 1)
+        m.d.comb += [self.params.eq(params.seen), self.param_arrives.eq(params.arrives)]
+        for number, queue in enumerate(self.queues):
+            icu, here, setting = queues[queue.number], positions[queue.slice.x], params.settings[number]
+            kind, index = icu.setting["a.kind"], icu.setting["a.index"]
+            found = operand(m, f"set_{number}", here.eastward, here.westward, kind, index, Width.WORD)
+            trace = self.traces[number]
+            m.d.comb += [
+                icu.params.eq(params.values), setting.valid.eq(icu.setting.valid), setting.param.eq(icu.setting.param),
+                setting.value.eq(found[:WORD_BITS]), trace.eq(icu.trace),
+                trace.cause.eq(Mux(params.faults[number], Cause.PARAM, icu.trace.cause)),
+            ]  # fmt: skip
 
 
 class Core(wiring.Component):
-    """A chip: a `Row` that freezes, with the cause, in the cycle in which an illegal entry would issue."""
+    """A chip: a `Row` whose clock stops, the cause in sight, in the cycle in which an illegal entry would issue."""
 
     def __init__(self, chip: Chip) -> None:
         self.chip = chip
@@ -110,13 +191,12 @@ class Core(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        halt, row = Signal(), self.row
-        m.submodules.row = EnableInserter({"sync": ~halt})(row)
-        for name in ("launch", "params"):
-            m.d.comb += getattr(row, name).eq(getattr(self, name))
+        row = self.row
+        gate_clock(m, platform, "running", self.frozen)
+        m.submodules.row = DomainRenamer({"sync": "running"})(row)
         wiring.connect(m, wiring.flipped(self.load), row.load)
-        for name in ("eastward", "westward", "running", "traces"):
-            m.d.comb += getattr(self, name).eq(getattr(row, name))
-        faults = (row.traces[place].cause != 0 for place in range(len(row.queues)))
-        m.d.comb += [halt.eq(any_of(faults)), self.frozen.eq(halt)]
+        m.d.comb += row.launch.eq(self.launch)
+        outputs = (name for name, member in _row_members(self.chip).items() if member.flow == wiring.Out)
+        m.d.comb += [getattr(self, name).eq(getattr(row, name)) for name in outputs]
+        m.d.comb += self.frozen.eq(any_of(row.traces[place].cause != 0 for place in range(len(row.queues))))
         return m

@@ -1,6 +1,6 @@
 """Co-simulation: a launch of the core under Verilator, told as plain records that say what every cycle held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,8 +13,9 @@ from waterclock.errors import InputError
 from waterclock.isa.causes import Cause
 from waterclock.isa.encoding import encode_queue
 from waterclock.isa.record import NUM_LEVELS, Records
-from waterclock.rtl.core import LAUNCH_CYCLES, Core, built_queues, core_signature, store_target
+from waterclock.rtl.core import LAUNCH_CYCLES, Core, built_queues, core_signature, params_target, store_target
 from waterclock.rtl.icu import trace_layout
+from waterclock.rtl.params import LOW, VALUE
 from waterclock.rtl.verilated import Design, Simulation, Words
 
 
@@ -50,6 +51,8 @@ class Memories:
     """[num_mxm, num_sram_tiles, lanes, lanes]"""
     params: npt.NDArray[np.int32] | None = None
     """[num_params]"""
+    ranges: npt.NDArray[np.int32] | None = None
+    """[num_params, 2]: the lowest and highest value that a launch may set; None allows none."""
 
 
 @dataclass(frozen=True)
@@ -73,32 +76,28 @@ def launch(chip: Chip, queues: Mapping[str, Records], memories: Memories, num_cy
 
     InputError for a queue whose slice is not built.
     """
-    words = {name: encode_queue(records, chip.queue_by_name[name].slice.kind, name) for name, records in queues.items()}
-    return launch_words(chip, words, memories, num_cycles)
+    return launch_words(chip, encoded(chip, queues), memories, num_cycles)
 
 
 def launch_words(chip: Chip, queues: Mapping[str, Words], memories: Memories, num_cycles: int) -> Trace:
     """As `launch`, with queues that are encoded already, legal or not."""
     simulation = Simulation(design_of(chip))
-    writes = [*_queue_writes(chip, queues), *_memory_writes(chip, memories)]
-    if writes:
-        simulation.step(_loading(simulation, np.concatenate(writes)))
+    simulation.step(loading(simulation, chip, queues, memories))
     inputs = simulation.blank(LAUNCH_CYCLES + num_cycles)
     simulation.column(inputs, "launch")[0] = 1
-    if memories.params is not None:
-        simulation.column(inputs, "params")[:] = memories.params.view(np.uint32)
     return _trace(chip, simulation, simulation.step(inputs)[LAUNCH_CYCLES:])
 
 
 _WRITE = np.dtype([("target", "u4"), ("row", "u4"), ("column", "u4"), ("data", "u4")])
 
 
-def _writes(target: int, rows: npt.NDArray[Any]) -> npt.NDArray[np.void]:
+def _writes(target: int, rows: npt.NDArray[Any], first_column: int = 0) -> npt.NDArray[np.void]:
     """The writes that fill a store with rows of 32-bit words."""
     words = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint32)
     writes = np.zeros(words.shape, _WRITE)
     writes["target"], writes["data"] = target, words
     writes["row"], writes["column"] = np.indices(words.shape)
+    writes["column"] += first_column
     return writes.ravel()
 
 
@@ -116,11 +115,35 @@ def _memory_writes(chip: Chip, memories: Memories) -> Iterator[npt.NDArray[np.vo
     stores = ((SliceKind.MEM, 0, memories.mem), (SliceKind.MXM, 0, memories.reram), (SliceKind.MXM, 1, memories.sram))
     for kind, number, images in stores:
         if images is not None:
-            yield from (_writes(store_target(chip, one) + number, images[one.index]) for one in chip.slices_of(kind))
+            writes = [_writes(store_target(chip, one) + number, images[one.index]) for one in chip.slices_of(kind)]
+            yield from (each[each["data"] != 0] for each in writes)  # they hold 0 at first
+    if memories.params is not None:
+        yield _writes(params_target(chip), memories.params[:, None], VALUE)
+    if memories.ranges is not None:
+        yield _writes(params_target(chip), memories.ranges, LOW)
 
 
-def _loading(simulation: Simulation, writes: npt.NDArray[np.void]) -> Words:
+def loading(simulation: Simulation, chip: Chip, queues: Mapping[str, Words], memories: Memories) -> Words:
+    """Inputs that fill queues and memories of a new simulation, one word a cycle."""
+    return _inputs(simulation, [*_queue_writes(chip, queues), *_memory_writes(chip, memories)])
+
+
+def params_loading(simulation: Simulation, chip: Chip, params: Mapping[int, int]) -> Words:
+    """Inputs that write these parameters, one a cycle."""
+    writes = np.zeros(len(params), _WRITE)
+    writes["target"], writes["column"], writes["row"] = params_target(chip), VALUE, list(params)
+    writes["data"] = np.array(list(params.values()), np.int32).view(np.uint32)
+    return _inputs(simulation, [writes])
+
+
+def encoded(chip: Chip, queues: Mapping[str, Records]) -> dict[str, Words]:
+    """The words of every queue."""
+    return {name: encode_queue(records, chip.queue_by_name[name].slice.kind, name) for name, records in queues.items()}
+
+
+def _inputs(simulation: Simulation, parts: Sequence[npt.NDArray[np.void]]) -> Words:
     """Inputs that make these writes, one a cycle."""
+    writes = np.concatenate([np.zeros(0, _WRITE), *parts])
     inputs = simulation.blank(len(writes))
     simulation.column(inputs, "load__valid")[:] = 1
     for name in _WRITE.names or ():
@@ -137,6 +160,11 @@ def _trace(chip: Chip, simulation: Simulation, outputs: Words) -> Trace:
 
 def _bytes(words: Words) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(words).view(np.uint8)
+
+
+def first_fault(chip: Chip, simulation: Simulation, outputs: Words) -> Frozen | None:
+    """The first illegal entry that these outputs show."""
+    return _first_fault(chip, _trace_fields(chip, simulation.column(outputs, "traces")))
 
 
 def _trace_fields(chip: Chip, words: Words) -> dict[str, npt.NDArray[np.int64]]:

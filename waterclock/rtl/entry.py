@@ -1,15 +1,14 @@
-"""Queue entries in hardware: a word seen through the instruction set's layout, its legality, and what it decodes to.
+"""Queue entries in hardware: a word seen through the instruction set's layout, and what it decodes to.
 
 Nothing about where a field lies or what it may hold is stated here; `waterclock.isa.layout` says it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache, reduce
 
 from amaranth.hdl import Const, Module, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import data
 
-from waterclock.isa.causes import Cause
 from waterclock.isa.layout import OPCODE_BITS, Field, layout, num_bits
 from waterclock.isa.table import CONTROL, OPCODES, Area
 from waterclock.rtl.pipeline import wire
@@ -48,40 +47,6 @@ def any_of(bits: Iterable[Value]) -> Value:
     return reduce(lambda some, bit: some | bit, bits, none)
 
 
-def alike(mnemonics: Iterable[str]) -> list[list[str]]:
-    """The mnemonics in groups that have the same fields in the same places, so that one check does for each group."""
-    groups: dict[tuple[Field, ...], list[str]] = {}
-    for mnemonic in mnemonics:
-        groups.setdefault(layout(mnemonic), []).append(mnemonic)
-    return list(groups.values())
-
-
-def cause_of(m: Module, word: Value, mnemonics: Sequence[str]) -> Value:
-    """Why a queue that accepts these mnemonics refuses the word: a `Cause`, NONE if it is legal."""
-    cause: Value = Const(Cause.OPCODE, 3)
-    for group in alike(mnemonics):
-        reserved = word[num_bits(group[0]) :].any()
-        fault = Mux(reserved, Cause.RESERVED, Mux(_has_bad_field(word, group[0]), Cause.FIELD, Cause.NONE))
-        hit = any_of(is_opcode(word, mnemonic) for mnemonic in group)
-        cause = wire(m, f"cause_{group[0].replace('.', '_')}", Mux(hit, fault, cause)[:3])
-    return cause
-
-
-def _has_bad_field(word: Value, mnemonic: str) -> Value:
-    view = fields_of(word, mnemonic)
-    return any_of(_is_bad(view, field) for field in layout(mnemonic))
-
-
-def _is_bad(view: data.View, field: Field) -> Value:
-    """Whether a field is out of range or, where it is not in use, not 0."""
-    code = view[field.path]
-    outside = (code < field.low) | (code > field.high)
-    if not field.guards:
-        return outside
-    live = any_of(view[guard.path] == value for guard in field.guards for value in sorted(guard.values))
-    return Mux(live, outside, code != 0)
-
-
 def is_part_of_address(path: str) -> bool:
     """Whether a field is part of an address rather than used as it is."""
     return path.partition(".")[0] in ADDRESSES
@@ -90,7 +55,7 @@ def is_part_of_address(path: str) -> bool:
 @cache
 def decoded_layout(mnemonics: tuple[str, ...]) -> data.StructLayout:
     """Every field that any of these mnemonics has, by path, wherever it lay in the word."""
-    fields = [field for mnemonic in mnemonics for field in layout(mnemonic)]
+    fields = sorted((field for mnemonic in mnemonics for field in layout(mnemonic)), key=lambda field: field.bits)
     return data.StructLayout({"opcode": OPCODE_BITS} | {field.path: shape_of(field) for field in fields})
 
 

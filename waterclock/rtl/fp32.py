@@ -1,8 +1,12 @@
 """fp32 datapaths of one lane, in steps of about one cycle each, by the contract of `waterclock.numerics.fp32`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
-from waterclock.rtl.pipeline import Values, wire
+from waterclock.rtl.pipeline import Prepared, Step, Values, wire
 
 FRACTION_BITS, EXPONENT_BITS = 23, 8
 MAGNITUDE_BITS = FRACTION_BITS + EXPONENT_BITS
@@ -92,15 +96,10 @@ def round_and_pack(m: Module, values: Values) -> Values:
 def negate_b(values: Values) -> Values:
     """a - b is a + (-b); a NaN stays one."""
     b = values["b"]
-    return {**values, "b": Cat(b[:MAGNITUDE_BITS], ~b[MAGNITUDE_BITS])}
+    return {"a": values["a"], "b": Cat(b[:MAGNITUDE_BITS], ~b[MAGNITUDE_BITS])}
 
 
 ADD = (align, add_and_normalise, round_and_pack)
+SUBTRACT = (Prepared(negate_b, align), *ADD[1:])
 
-
-def subtract(m: Module, values: Values) -> Values:
-    """The first step of a subtraction: an exclusive or ahead of `align`."""
-    return align(m, negate_b(values))
-
-
-SUBTRACT = (subtract, add_and_normalise, round_and_pack)
+DATAPATHS: Final[Mapping[str, tuple[Step, ...]]] = MappingProxyType({"vxm.add": ADD, "vxm.sub": SUBTRACT})

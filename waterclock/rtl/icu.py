@@ -8,20 +8,24 @@ each loop that it is in. The front runs `LEAD_CYCLES` ahead of the issues, which
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.causes import Cause
-from waterclock.isa.layout import field_by_path, word_bits
+from waterclock.isa.layout import accepted, field_by_path, word_bits
 from waterclock.isa.record import NUM_LEVELS
 from waterclock.isa.table import CONTROL
-from waterclock.rtl.address import ADDRESS_CYCLES, resolve
-from waterclock.rtl.entry import CONTROL_BITS, any_of, cause_of, decode, fields_of, is_opcode, issue_layout
+from waterclock.rtl.address import ADDRESS_CYCLES, is_outside, resolve
+from waterclock.rtl.entry import CONTROL_BITS, any_of, decode, fields_of, is_opcode, issue_layout
+from waterclock.rtl.legality import CAUSE_BITS, cause_of
 from waterclock.rtl.load import WORD_BITS, LoadBus
+from waterclock.rtl.params import params_layout
 from waterclock.rtl.pipeline import Values, delay, registered, wire
+from waterclock.rtl.ram import LookUpRam
 
+SET_PARAM = "icu.set_param"
 MAX_LOOPS = NUM_LEVELS - 1
 LEAD_CYCLES = 1 + ADDRESS_CYCLES
 """Cycles from the sequencer's decision to the issue."""
@@ -34,7 +38,7 @@ INDEX_BITS = field_by_path("icu.loop")["body"].bits + 1
 def trace_layout() -> data.StructLayout:
     """What a queue shows of an issue: entry and iterations; `cause` is not 0 where it is illegal."""
     iteration = data.ArrayLayout(COUNT_BITS, NUM_LEVELS)
-    return data.StructLayout({"valid": 1, "entry": INDEX_BITS, "iteration": iteration, "cause": 3})
+    return data.StructLayout({"valid": 1, "entry": INDEX_BITS, "iteration": iteration, "cause": CAUSE_BITS})
 
 
 LEVEL = data.StructLayout({"live": 1, "head": INDEX_BITS, "elapsed": COUNT_BITS, "iteration": COUNT_BITS})
@@ -73,95 +77,93 @@ class Store(wiring.Component):
     Entries must be loaded in order, each from its lowest 32 bits on.
     """
 
-    def __init__(self, chip: Chip, kind: SliceKind, mnemonics: tuple[str, ...], target: int) -> None:
-        self.depth, self.target = chip.max_queue_entries, target
-        self.mnemonics, self.word_bits = mnemonics, word_bits(kind)
+    def __init__(self, chip: Chip, kind: SliceKind, executed: tuple[str, ...]) -> None:
+        self.chip, self.word_bits, self.executed = chip, word_bits(kind), executed
+        self.accepted = tuple(row.mnemonic for row in accepted(kind))
         super().__init__({
             "load": In(LoadBus()),
             "index": In(INDEX_BITS),
             "window": Out(data.ArrayLayout(CONTROL_BITS, WINDOW)),
             "word": Out(self.word_bits),
-            "cause": Out(data.ArrayLayout(3, WINDOW)),
+            "cause": Out(data.ArrayLayout(CAUSE_BITS, WINDOW)),
             "heads": Out(2),
             "length": Out(INDEX_BITS),
+            "starts": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        hit = self.load.valid & (self.load.target == self.target)
         staged = Signal(self.word_bits)
-        entry = Cat(staged[WORD_BITS:], self.load.data)
-        last = hit & (self.load.column == self.word_bits // WORD_BITS - 1)
-        with m.If(hit):
+        entry = wire(m, "entry", Cat(staged[WORD_BITS:], self.load.data))
+        last = wire(m, "last", self.load.valid & (self.load.column == self.word_bits // WORD_BITS - 1))
+        executed = {*CONTROL, *self.executed}
+        cause = wire(m, "entry_cause", cause_of(m, entry, self.chip, self.accepted, executed))
+        with m.If(self.load.valid):
             m.d.sync += staged.eq(entry)
         with m.If(last):
             m.d.sync += self.length.eq(self.load.row + 1)
-        control = self._memory(m, "control", CONTROL_BITS, last, entry[:CONTROL_BITS])
-        cause = self._memory(m, "cause", 3, last, cause_of(m, entry, self.mnemonics))
-        word = self._memory(m, "word", self.word_bits, last, entry)
+            with m.If(self.load.row == 0):
+                m.d.sync += self.starts.eq(is_opcode(entry, "icu.start") & (cause == 0))
+        seen = self._ram(m, platform, "control", Cat(entry[:CONTROL_BITS], cause), WINDOW, last)
         for place in range(WINDOW):
-            m.d.comb += self.window[place].eq(self._read(m, control, self.index + place))
-            m.d.comb += self.cause[place].eq(self._read(m, cause, self.index + place))
-        m.d.comb += self.word.eq(self._read(m, word, self.index))
-        self._note_heads(m, last, entry)
+            m.d.comb += seen.look_up[place].eq(self.index + place)
+            m.d.comb += Cat(self.window[place], self.cause[place]).eq(seen.found[place])
+        words = self._ram(m, platform, "words", entry, 1, last)
+        m.d.comb += [words.look_up[0].eq(self.index), self.word.eq(words.found[0])]
+        self._note_heads(m, platform, last, entry)
         return m
 
-    def _memory(self, m: Module, name: str, width: int, enable: Value, value: Value) -> memory.Memory:
-        store = memory.Memory(shape=width, depth=self.depth, init=[])
-        m.submodules[name] = store
-        port = store.write_port()
-        m.d.comb += [port.addr.eq(self.load.row), port.data.eq(value), port.en.eq(enable)]
-        return store
+    def _ram(self, m: Module, platform: object, name: str, value: Value, num_ports: int, enable: Value) -> LookUpRam:
+        """A memory with a row for each entry, written as entries are loaded."""
+        ram = LookUpRam(len(value), self.chip.max_queue_entries, num_ports)
+        m.submodules[name] = ram
+        m.d.comb += [ram.address.eq(self.load.row), ram.data.eq(value), ram.enable.eq(enable)]
+        return ram
 
-    def _read(self, m: Module, store: memory.Memory, index: Value) -> Value:
-        port = store.read_port(domain="comb")
-        m.d.comb += port.addr.eq(index)
-        return port.data
-
-    def _note_heads(self, m: Module, last: Value, entry: Value) -> None:
+    def _note_heads(self, m: Module, platform: object, last: Value, entry: Value) -> None:
         """An entry begins no loop until a loop behind it says so."""
-        m.submodules.heads = store = memory.Memory(shape=2, depth=self.depth, init=[])
-        old, write = store.read_port(domain="comb"), store.write_port()
+        m.submodules.heads = ram = LookUpRam(2, self.chip.max_queue_entries, 2)
         head = self.load.row - fields_of(entry, "icu.loop")["body"]
-        is_loop = is_opcode(entry, "icu.loop")
-        first = self.load.valid & (self.load.target == self.target) & (self.load.column == 0)
+        first = self.load.valid & (self.load.column == 0)
         m.d.comb += [
-            old.addr.eq(head),
-            write.addr.eq(Mux(first, self.load.row, head)),
-            write.data.eq(Mux(first, 0, old.data + 1)),
-            write.en.eq(first | (last & is_loop)),
-            self.heads.eq(self._read(m, store, self.index)),
-        ]
+            ram.look_up[0].eq(head), ram.look_up[1].eq(self.index), self.heads.eq(ram.found[1]),
+            ram.address.eq(Mux(first, self.load.row, head)),
+            ram.data.eq(Mux(first, 0, ram.found[0] + 1)),
+            ram.enable.eq(first | (last & is_opcode(entry, "icu.loop"))),
+        ]  # fmt: skip
 
 
 class Icu(wiring.Component):
-    """One instruction queue of a slice of `kind` that can issue `mnemonics`; `target` is its number on the load bus."""
+    """One queue of a slice of `kind`. Issues have the fields of `mnemonics`, some of which its unit executes.
 
-    def __init__(self, chip: Chip, kind: SliceKind, mnemonics: tuple[str, ...], target: int) -> None:
-        self.chip, self.kind, self.mnemonics, self.target = chip, kind, mnemonics, target
+    `setting` is `icu.set_param`, which is no instruction of the slice.
+    """
+
+    def __init__(self, chip: Chip, kind: SliceKind, mnemonics: tuple[str, ...], executed: tuple[str, ...]) -> None:
+        self.chip, self.kind, self.mnemonics, self.executed = chip, kind, mnemonics, executed
         super().__init__({
             "load": In(LoadBus()),
             "launch": In(1),
-            "params": In(data.ArrayLayout(signed(32), chip.num_params)),
-            "issue": Out(issue_layout(mnemonics)),
+            "params": In(params_layout(chip)),
+            "issue": Out(issue_layout(self.mnemonics)),
+            "setting": Out(issue_layout((SET_PARAM,))),
             "trace": Out(trace_layout()),
             "running": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        accepted = (*sorted(CONTROL), *self.mnemonics)
-        m.submodules.store = store = Store(self.chip, self.kind, accepted, self.target)
+        m.submodules.store = store = Store(self.chip, self.kind, (SET_PARAM, *self.executed))
         m.submodules.sequencer = sequencer = Sequencer()
         wiring.connect(m, wiring.flipped(self.load), store.load)
         m.d.comb += [
             store.index.eq(sequencer.index), sequencer.window.eq(store.window), sequencer.causes.eq(store.cause),
-            sequencer.heads.eq(store.heads), sequencer.length.eq(store.length), sequencer.launch.eq(self.launch),
-            self.running.eq(sequencer.running),
+            sequencer.heads.eq(store.heads), sequencer.length.eq(store.length), sequencer.starts.eq(store.starts),
+            sequencer.launch.eq(self.launch), self.running.eq(sequencer.running),
         ]  # fmt: skip
         front = {"valid": sequencer.valid, "cause": sequencer.cause, "entry": sequencer.index}
         front |= {f"iteration.{level}": sequencer.iteration[level] for level in range(NUM_LEVELS)}
-        decoded = registered(m, "decoded", decode(m, store.word, self.mnemonics))
+        decoded = registered(m, "decoded", decode(m, store.word, (SET_PARAM, *self.mnemonics)))
         steered = registered(m, "steered", front)
         iteration = [steered[f"iteration.{level}"] for level in range(NUM_LEVELS)]
         params = [self.params[index] for index in range(self.chip.num_params)]
@@ -171,24 +173,34 @@ class Icu(wiring.Component):
         return m
 
     def _drive(self, m: Module, values: Values) -> None:
-        m.d.comb += [self.issue[path].eq(values[path]) for path in issue_layout(self.mnemonics).members]
-        m.d.comb += [self.trace[name].eq(values[name]) for name in ("valid", "entry", "cause")]
+        for port, mnemonics in ((self.issue, self.mnemonics), (self.setting, (SET_PARAM,))):
+            m.d.comb += [port[path].eq(values[path]) for path in issue_layout(mnemonics).members]
+        sets = is_opcode(values["opcode"], SET_PARAM)
+        m.d.comb += [self.issue.valid.eq(values["valid"] & ~sets), self.setting.valid.eq(values["valid"] & sets)]
+        outside = values["valid"] & is_outside(self.chip, self.mnemonics, values)
+        m.d.comb += [self.trace[name].eq(values[name]) for name in ("valid", "entry")]
+        m.d.comb += self.trace.cause.eq(Mux(outside, Cause.ADDRESS, values["cause"]))
         m.d.comb += [self.trace.iteration[level].eq(values[f"iteration.{level}"]) for level in range(NUM_LEVELS)]
 
 
 class Sequencer(wiring.Component):
-    """Decides in every cycle which entry is at hand, whether it issues, with which iterations, and where to go next."""
+    """Decides in every cycle which entry is at hand, whether it issues, with which iterations, and where to go next.
+
+    A launch begins anew, whatever went on: what is left of the launch before can only be waiting. `starts` says that
+    entry 0 is a legal start.
+    """
 
     def __init__(self) -> None:
         super().__init__({
             "launch": In(1),
             "index": Out(INDEX_BITS),
             "window": In(data.ArrayLayout(CONTROL_BITS, WINDOW)),
-            "causes": In(data.ArrayLayout(3, WINDOW)),
+            "causes": In(data.ArrayLayout(CAUSE_BITS, WINDOW)),
             "heads": In(2),
             "length": In(INDEX_BITS),
+            "starts": In(1),
             "valid": Out(1),
-            "cause": Out(3),
+            "cause": Out(CAUSE_BITS),
             "iteration": Out(data.ArrayLayout(COUNT_BITS, NUM_LEVELS)),
             "running": Out(1),
         })  # fmt: skip
@@ -213,7 +225,11 @@ class Sequencer(wiring.Component):
             m.d.comb += self.cause.eq(Mux(self.causes[0] != 0, self.causes[0], Cause.SEQUENCE))
         m.d.comb += self.iteration[0].eq(repeats)
         m.d.comb += [self.iteration[1 + number].eq(level.iteration) for number, level in enumerate(levels)]
-        with m.If(self.running):
+        with m.If(self.launch & (self.length != 0)):
+            m.d.sync += [self.running.eq(1), fresh.eq(1), waiting.eq(0), count.eq(0), repeats.eq(0)]
+            m.d.sync += [statement for target in kept for statement in Level.none().assign(target)]
+            m.d.sync += self.index.eq(self.starts)
+        with m.Elif(self.running):
             older = [Level(one.live, one.head, (one.elapsed + 1)[:COUNT_BITS], one.iteration) for one in levels]
             older = [level.wired(m, f"older_{number}") for number, level in enumerate(older)]
             m.d.sync += [statement for one, target in zip(older, kept, strict=True) for statement in one.assign(target)]
@@ -224,12 +240,6 @@ class Sequencer(wiring.Component):
                 self._leave(m, older, kept, is_repeated & ~waiting)
             with m.If((self.cause != 0) | (~waiting & (self.index >= self.length))):
                 m.d.sync += self.running.eq(0)
-        with m.Elif(self.launch & (self.length != 0)):
-            m.d.sync += [self.running.eq(1), fresh.eq(1), waiting.eq(0), count.eq(0), repeats.eq(0)]
-            m.d.sync += [statement for target in kept for statement in Level.none().assign(target)]
-            m.d.sync += self.index.eq(self._is(0, "icu.start"))
-        with m.Else():
-            m.d.sync += self.index.eq(0)
         return m
 
     def _is(self, place: int, mnemonic: str) -> Value:

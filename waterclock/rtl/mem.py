@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip
-from waterclock.isa.table import Area, Width
+from waterclock.isa.table import OPCODES, Area, Width
+from waterclock.rtl.cells import CellArray
 from waterclock.rtl.entry import is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.pipeline import delay, latency_of
 from waterclock.rtl.streams import (
     BYTE_BITS,
     BYTES_PER_WORD,
+    WORD_BITS,
     arrival_layout,
     operand,
     plane,
@@ -74,57 +76,80 @@ DATAPATHS: Mapping[str, Read | Write] = MappingProxyType({
 MNEMONICS = issuing(Area.MEM, DATAPATHS)
 
 
+def written_layout(chip: Chip) -> data.StructLayout:
+    """A write in its cycle: which bytes of which word, lane by lane, become what; each field starts at a 32-bit word.
+
+    Nothing is written where no bit of `enables` is set.
+    """
+    num_bytes = chip.lanes * BYTES_PER_WORD
+    return data.StructLayout({
+        "data": vector_bits(chip, Width.WORD), "word": WORD_BITS, "enables": -(-num_bytes // WORD_BITS) * WORD_BITS,
+    })  # fmt: skip
+
+
 class Mem(wiring.Component):
-    """A MEM slice; `target` is its number on the load bus, where a row is a word and a column a lane."""
+    """A MEM slice. On the load bus a row is a word and a column a lane."""
 
     num_results = 1
 
-    def __init__(self, chip: Chip, target: int) -> None:
-        self.chip, self.target = chip, target
+    def __init__(self, chip: Chip) -> None:
+        self.chip = chip
         super().__init__({
             "load": In(LoadBus()),
             "issues": In(issue_layout(MNEMONICS)).array(1),
             "eastward": In(streams_layout(chip)),
             "westward": In(streams_layout(chip)),
             "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "written": Out(written_layout(chip)),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits = vector_bits(self.chip, Width.WORD)
-        m.submodules.sram = sram = memory.Memory(shape=bits, depth=self.chip.mem.num_words, init=[])
-        self.read, self.write = sram.read_port(), sram.write_port(granularity=BYTE_BITS)
-        for mnemonic, datapath in DATAPATHS.items():
-            with m.If(self.issues[0].valid & is_opcode(self.issues[0].opcode, mnemonic)):
-                self._access(m, mnemonic.replace(".", "_"), datapath)
-        self._load(m)
+        m.submodules.sram = self.sram = CellArray(bits, self.chip.mem.num_words, bits, BYTE_BITS)
+        self._access(m)
+        with m.If(self.load.valid):
+            self._load(m)
         self._result(m)
+        m.d.comb += [
+            self.sram.write.eq(self.written.enables), self.sram.write_address.eq(self.written.word),
+            self.sram.data.eq(self.written.data),
+        ]  # fmt: skip
         return m
 
-    def _access(self, m: Module, mnemonic: str, datapath: Read | Write) -> None:
+    def _access(self, m: Module) -> None:
+        """Read, or write an operand; all writes of one width find it in one place."""
         issue = self.issues[0]
-        if isinstance(datapath, Read):
-            m.d.comb += [self.read.en.eq(1), self.read.addr.eq(_word(issue.address, datapath.width))]
-            return
-        kind, index = issue["a.kind"], issue["a.index"]
-        value = operand(m, mnemonic, self.eastward, self.westward, kind, index, datapath.width)
-        words = words_of([value] * BYTES_PER_WORD) if datapath.width is Width.BYTE else value
+        value_by_width = {
+            width: operand(
+                m, width.name.lower(), self.eastward, self.westward, issue["a.kind"], issue["a.index"], width
+            )
+            for width in Width
+        }
+        with m.If(issue.valid), m.Switch(issue.opcode):
+            for mnemonic, datapath in DATAPATHS.items():
+                with m.Case(OPCODES[mnemonic]):
+                    if isinstance(datapath, Read):
+                        m.d.comb += [self.sram.read.eq(1), self.sram.address.eq(_word(issue.address, datapath.width))]
+                    else:
+                        self._write(m, datapath, value_by_width[datapath.width])
+
+    def _write(self, m: Module, datapath: Write, value: Value) -> None:
+        issue = self.issues[0]
         m.d.comb += [
-            self.write.en.eq(datapath.enables(issue, self.chip.lanes)),
-            self.write.addr.eq(_word(issue.address, datapath.address)),
-            self.write.data.eq(words),
+            self.written.enables.eq(datapath.enables(issue, self.chip.lanes)),
+            self.written.word.eq(_word(issue.address, datapath.address)),
+            self.written.data.eq(words_of([value] * BYTES_PER_WORD) if datapath.width is Width.BYTE else value),
         ]
 
     def _load(self, m: Module) -> None:
         """Between launches the host writes lane by lane."""
-        with m.If(self.load.valid & (self.load.target == self.target)):
-            lanes = range(self.chip.lanes)
-            hits = (self.load.column == lane for lane in lanes for _ in range(BYTES_PER_WORD))
-            m.d.comb += [
-                self.write.en.eq(Cat(*hits)),
-                self.write.addr.eq(self.load.row),
-                self.write.data.eq(self.load.data.replicate(self.chip.lanes)),
-            ]
+        hits = (self.load.column == lane for lane in range(self.chip.lanes) for _ in range(BYTES_PER_WORD))
+        m.d.comb += [
+            self.written.enables.eq(Cat(*hits)),
+            self.written.word.eq(self.load.row),
+            self.written.data.eq(self.load.data.replicate(self.chip.lanes)),
+        ]
 
     def _result(self, m: Module) -> None:
         """The word read, one cycle after the issue, and later where the table grants more."""
@@ -138,13 +163,13 @@ class Mem(wiring.Component):
             "direction": issue["result.direction"], "stream": issue["result.stream"],
         }  # fmt: skip
         after = delay(m, "read", at_read, SRAM_CYCLES)
-        value = Mux(after["is_word"], self.read.data, self._picked(after["plane"]))
+        value = Mux(after["is_word"], self.sram.value, self._picked(after["plane"]))
         late = delay(m, "late", {**after, "value": value}, extra)
         m.d.comb += [self.arrivals[0][name].eq(late[name]) for name in arrival_layout(self.chip).members]
 
     def _picked(self, number: Value) -> Value:
         """The byte plane with this number, in the low byte of each word."""
-        picked = plane(self.read.data, 0)
+        picked = plane(self.sram.value, 0)
         for byte in range(1, BYTES_PER_WORD):
-            picked = Mux(number == byte, plane(self.read.data, byte), picked)
+            picked = Mux(number == byte, plane(self.sram.value, byte), picked)
         return widened(picked)

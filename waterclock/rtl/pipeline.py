@@ -1,6 +1,7 @@
 """Pipelines: how the steps of a datapath are spread over the cycles that the instruction table grants."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from amaranth.hdl import Module, Signal, Value
@@ -11,6 +12,17 @@ from waterclock.isa.table import INSTRUCTIONS
 Values = Mapping[str, Value]
 Step = Callable[[Module, Values], Values]
 """A piece of combinational logic of a module: named values in, named values out, those that pass untouched included."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A step behind wiring that makes its values: datapaths that differ in that alone can share everything else."""
+
+    prepare: Callable[[Values], Values]
+    step: Step
+
+    def __call__(self, m: Module, values: Values) -> Values:
+        return self.step(m, self.prepare(values))
 
 
 def latency_of(mnemonic: str, chip: Chip) -> int:
@@ -51,8 +63,8 @@ def wire(m: Module, name: str, value: Value) -> Signal:
 
 
 def registered(m: Module, name: str, values: Values) -> Values:
-    """The values, one cycle later."""
-    later = {key: Signal(value.shape(), name=f"{name}_{key}") for key, value in values.items()}
+    """The values, one cycle later. They are not reset: a reset lasts until what was under way has run out."""
+    later = {key: Signal(value.shape(), name=f"{name}_{key}", reset_less=True) for key, value in values.items()}
     m.d.sync += [later[key].eq(value) for key, value in values.items()]
     return later
 

@@ -79,6 +79,10 @@ def _select(m: Module, values: Values) -> Values:
     return {"result": Mux(values["a"].any(), values["b"], values["c"])}
 
 
+def _lane_index(m: Module, values: Values) -> Values:
+    return {"result": values["lane"]}
+
+
 def _absolute(a: Value) -> Value:
     return Mux(is_nan(a), CANONICAL_NAN, magnitude(flush(a)))
 
@@ -102,4 +106,5 @@ DATAPATHS: Final[Mapping[str, tuple[Step, ...]]] = MappingProxyType({
     "vxm.shl": _binary(lambda a, b: a << b[:SHIFT_BITS]),
     "vxm.shr": _binary(lambda a, b: a >> b[:SHIFT_BITS]),
     "vxm.sar": _binary(lambda a, b: a.as_signed() >> b[:SHIFT_BITS]),
+    "vxm.lane_index": (_lane_index,),
 })  # fmt: skip

@@ -5,7 +5,7 @@ A vector of bytes has lane 0 in its lowest 8 bits, a vector of words lane 0 in i
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,7 +32,7 @@ def streams_layout(chip: Chip) -> data.ArrayLayout:
 def arrival_layout(chip: Chip) -> data.StructLayout:
     """A result in the cycle before it arrives: a vector of words, or of bytes in the low byte of each word."""
     return data.StructLayout({
-        "valid": 1, "direction": 2, "stream": 8, "is_word": 1, "value": vector_bits(chip, Width.WORD),
+        "value": vector_bits(chip, Width.WORD), "valid": 1, "direction": 2, "stream": 8, "is_word": 1,
     })  # fmt: skip
 
 
@@ -58,53 +58,49 @@ def widened(vector: Value) -> Value:
 
 
 class Streams(wiring.Component):
-    """The registers of one position, where `num_results` results can arrive in a cycle."""
+    """The registers of one position. `widths` says what each port may bring: words, bytes, or both in turn."""
 
-    def __init__(self, chip: Chip, num_results: int) -> None:
-        self.chip, self.num_results = chip, num_results
+    def __init__(self, chip: Chip, widths: tuple[frozenset[Width], ...]) -> None:
+        self.chip, self.widths = chip, widths
         streams = streams_layout(chip)
         super().__init__({
             "from_west": In(streams), "from_east": In(streams), "eastward": Out(streams), "westward": Out(streams),
-            "arrivals": In(arrival_layout(chip)).array(num_results),
+            "arrivals": In(arrival_layout(chip)).array(len(widths)),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        planes = [self._planes(m, number) for number in range(self.num_results)]
-        ways = zip(WAYS, (self.from_west, self.from_east), (self.eastward, self.westward), strict=True)
-        for way, upstream, registers in ways:
-            for stream in range(self.chip.num_streams):
-                m.d.sync += registers[stream].eq(upstream[stream])
-                for number in range(self.num_results):
-                    self._arrive(m, self.arrivals[number], planes[number], way, registers[stream], stream)
+        registers = [Signal(streams_layout(self.chip), name=f"flowing_{way.name}", reset_less=True) for way in WAYS]
+        m.d.comb += [self.eastward.eq(registers[0]), self.westward.eq(registers[1])]
+        m.d.sync += [registers[0].eq(self.from_west), registers[1].eq(self.from_east)]
+        for number, arrival in enumerate(self.arrivals):
+            word = Cat(*(plane(arrival.value, byte) for byte in range(BYTES_PER_WORD)))
+            word = wire(m, f"arrival_{number}", word)
+            for way, flowing in zip(WAYS, registers, strict=True):
+                with m.If(arrival.valid & (arrival.direction & way.value).any()):
+                    self._arrive(m, arrival, self.widths[number], word, flowing)
         return m
 
-    def _planes(self, m: Module, number: int) -> list[Signal]:
-        """The bytes of a result as they go onto streams, lowest first."""
-        value = self.arrivals[number].value
-        return [wire(m, f"result_{number}_{byte}", plane(value, byte)) for byte in range(BYTES_PER_WORD)]
-
-    def _arrive(
-        self, m: Module, arrival: data.View, planes: list[Signal], way: Direction, register: Value, stream: int
-    ) -> None:
+    def _arrive(self, m: Module, arrival: data.View, widths: frozenset[Width], word: Value, flowing: data.View) -> None:
         """A word's bytes go to the streams of its group, a byte to its own stream."""
-        group, number = divmod(stream, BYTES_PER_WORD)
-        goes = arrival.valid & (arrival.direction & way.value).any()
-        with m.If(goes & arrival.is_word & (arrival.stream // BYTES_PER_WORD == group)):
-            m.d.sync += register.eq(planes[number])
-        with m.If(goes & ~arrival.is_word & (arrival.stream == stream)):
-            m.d.sync += register.eq(planes[0])
+        for width in sorted(widths, key=lambda width: width.value):
+            is_it = arrival.is_word == (width is Width.WORD) if len(widths) > 1 else Const(1, 1)
+            with m.If(is_it), m.Switch(arrival.stream // width.value):
+                bits = vector_bits(self.chip, width)
+                for place in range(self.chip.num_streams // width.value):
+                    with m.Case(place):
+                        m.d.sync += flowing.as_value()[place * bits : (place + 1) * bits].eq(word[:bits])
 
 
 def operand(
     m: Module, name: str, eastward: data.View, westward: data.View, kind: Value, index: Value, width: Width
 ) -> Signal:
     """The vector that an operand finds on the streams at its position."""
-    step, num_streams = width.value, len(eastward)
-    value: Value | int = 0
+    step = width.value
+    on_streams = Signal(step * len(eastward[0]), name=f"{name}_on_streams")
     for way, streams in ((OperandKind.EAST, eastward), (OperandKind.WEST, westward)):
-        for first in range(0, num_streams, step):
-            hit = (kind == way) & (index // step == first // step)
-            value = value | Mux(hit, Cat(*(streams[first + byte] for byte in range(step))), 0)
-    planes = lanes_of(wire(m, f"{name}_on_streams", value), len(eastward[0]))
-    return wire(m, f"{name}_in_lanes", words_of(planes))
+        with m.If(kind == way), m.Switch(index // step):
+            for place in range(len(streams) // step):
+                with m.Case(place):
+                    m.d.comb += on_streams.eq(Cat(*(streams[place * step + byte] for byte in range(step))))
+    return wire(m, f"{name}_in_lanes", words_of(lanes_of(on_streams, len(eastward[0]))))

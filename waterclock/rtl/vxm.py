@@ -1,128 +1,307 @@
 """The VXM: ALUs that share holds and streams. An instruction fetches its operands in its issue cycle.
 
-`DATAPATHS` gives one lane of each instruction as steps from values a, b, c to `result`; the cycles that the instruction
-table grants after the fetch are shared out among the steps. Instructions of one latency meet in one result port.
+`DATAPATHS` gives one lane of each instruction as steps from the values a, b, c, the number of the lane and whether it
+is the upper one of a pair to `result`; the cycles that the instruction table grants after the fetch are shared out
+among the steps. `HALVINGS` gives one halving of each reduction. Instructions of one latency meet in one result port.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip
-from waterclock.isa.record import OperandKind
-from waterclock.isa.table import Area, Width
-from waterclock.rtl import fp32
-from waterclock.rtl.entry import is_opcode, issue_layout, issuing
+from waterclock.isa.layout import OPCODE_BITS
+from waterclock.isa.record import OPERAND_NAMES, OperandKind
+from waterclock.isa.table import INSTRUCTIONS, OPCODES, Area, Width
+from waterclock.isa.validate import alus_of
+from waterclock.rtl import across_lanes, convert, fp32, fp32_mul, simple, special
+from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
-from waterclock.rtl.pipeline import Step, Values, chain, delay, latency_of, registered, wire
+from waterclock.rtl.parts import place
+from waterclock.rtl.pipeline import Prepared, Step, Values, chain, delay, latency_of, registered, wire
 from waterclock.rtl.streams import WORD_BITS, arrival_layout, lanes_of, operand, streams_layout, vector_bits
 
 FETCH_CYCLES = 1
-DATAPATHS: Mapping[str, tuple[Step, ...]] = MappingProxyType({"vxm.add": fp32.ADD, "vxm.sub": fp32.SUBTRACT})
-MNEMONICS = issuing(Area.VXM, DATAPATHS)
-OPERANDS = ("a", "b")
-TRAVELS = ("valid", "opcode", "result.direction", "result.stream", "result.hold")
-"""What goes along with the operands to the result."""
+DATAPATHS: Mapping[str, tuple[Step, ...]] = MappingProxyType({
+    **fp32.DATAPATHS, **fp32_mul.DATAPATHS, **simple.DATAPATHS, **across_lanes.DATAPATHS, **special.DATAPATHS,
+    **convert.DATAPATHS,
+})  # fmt: skip
+HALVINGS = across_lanes.HALVINGS
+MNEMONICS = issuing(Area.VXM, {**DATAPATHS, **HALVINGS})
+FETCHED = ("valid", "opcode", "segment", "result.direction", "result.stream", "result.hold")
+"""What goes along with the operands."""
+HOLD_BITS = issue_layout(MNEMONICS)["result.hold"].width
+LANE_BITS = {"opcode": OPCODE_BITS, **dict.fromkeys(OPERAND_NAMES, WORD_BITS), "lane": WORD_BITS, "upper": 1}
+"""What a lane is given in the first cycle after the fetch."""
 
-LANE = wiring.Signature({"a": In(WORD_BITS), "b": In(WORD_BITS), "result": Out(WORD_BITS)})
+
+def executed_by(chip: Chip, alu: int) -> tuple[str, ...]:
+    """The instructions that an ALU executes."""
+    return tuple(name for name in MNEMONICS if alu in alus_of(INSTRUCTIONS[name].unit, chip))
 
 
 class Lane(wiring.Component):
-    """One lane of one instruction: operands of this cycle in, the result `cycles` - 1 cycles later."""
+    """One lane of instructions of one latency, `cycles` after the fetch: `chosen` is the opcode in the last of them.
 
-    def __init__(self, steps: Sequence[Step], cycles: int) -> None:
-        self.steps, self.cycles = steps, cycles
-        super().__init__(LANE)
+    Instructions whose steps differ only in how their values are prepared share them.
+    """
+
+    def __init__(self, mnemonics: tuple[str, ...], cycles: int) -> None:
+        self.mnemonics, self.cycles = mnemonics, cycles
+        inputs = {name: In(bits) for name, bits in LANE_BITS.items()}
+        super().__init__({**inputs, "chosen": In(OPCODE_BITS), "result": Out(WORD_BITS)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        out = chain(m, "step", self.steps, self.cycles, {"a": self.a, "b": self.b})
-        m.d.comb += self.result.eq(out["result"])
+        results: dict[str, Value] = {}
+        for mnemonics in _sharing(self.mnemonics):
+            m.submodules[_label(mnemonics[0])] = inner = Module()
+            steps = _bare(DATAPATHS[mnemonics[0]])
+            out = chain(inner, "step", steps, self.cycles, self._prepared(inner, mnemonics))
+            results |= dict.fromkeys(mnemonics, out["result"])
+        with m.Switch(self.chosen):
+            for mnemonic, result in results.items():
+                with m.Case(OPCODES[mnemonic]):
+                    m.d.comb += self.result.eq(result)
+        return m
+
+    def _prepared(self, m: Module, mnemonics: Sequence[str]) -> Values:
+        """The values of the steps that these instructions share."""
+        given = {name: getattr(self, name) for name in LANE_BITS}
+        first, *others = (_prepared(DATAPATHS[mnemonic], given) for mnemonic in mnemonics)
+        if not others:
+            return first
+        values = dict(first)
+        for mnemonic, other in zip(mnemonics[1:], others, strict=True):
+            hit = is_opcode(self.opcode, mnemonic)
+            values |= {name: Mux(hit, other[name], values[name]) for name in other}
+        return {name: wire(m, f"shared_{name}", values[name]) for name in OPERAND_NAMES if name in values}
+
+
+def _bare(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps without the preparation of the first."""
+    first = steps[0]
+    return (first.step if isinstance(first, Prepared) else first, *steps[1:])
+
+
+def _prepared(steps: Sequence[Step], values: Values) -> Values:
+    first = steps[0]
+    return first.prepare(values) if isinstance(first, Prepared) else values
+
+
+def _sharing(mnemonics: Sequence[str]) -> list[list[str]]:
+    """The mnemonics in groups of the same steps, but for preparation."""
+    groups: dict[tuple[Step, ...], list[str]] = {}
+    for mnemonic in mnemonics:
+        groups.setdefault(_bare(DATAPATHS[mnemonic]), []).append(mnemonic)
+    return list(groups.values())
+
+
+class Halving(wiring.Component):
+    """One lane of one halving of a reduction: a and b combined where it joins lanes of one segment, else a."""
+
+    def __init__(self, mnemonic: str, cycles: int) -> None:
+        self.mnemonic, self.cycles = mnemonic, cycles
+        super().__init__({"a": In(WORD_BITS), "b": In(WORD_BITS), "joins": In(1), "result": Out(WORD_BITS)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        values = {"a": self.a, "b": self.b, "joins": self.joins}
+        m.d.comb += self.result.eq(chain(m, "step", HALVINGS[self.mnemonic], self.cycles, values)["result"])
         return m
 
 
-class Vxm(wiring.Component):
-    """The VXM with all its ALUs."""
+def mnemonics_by_port(chip: Chip) -> list[list[str]]:
+    """The instructions whose results come out of each port of the VXM."""
+    alus = (executed_by(chip, alu) for alu in range(chip.vxm.num_alus))
+    return [mnemonics for executed in alus for mnemonics in _by_latency(chip, executed).values()]
 
-    def __init__(self, chip: Chip, target: int) -> None:
+
+def _by_latency(chip: Chip, mnemonics: Iterable[str]) -> dict[int, list[str]]:
+    groups: dict[int, list[str]] = {}
+    for mnemonic in mnemonics:
+        groups.setdefault(latency_of(mnemonic, chip), []).append(mnemonic)
+    return groups
+
+
+def _label(mnemonic: str) -> str:
+    return mnemonic.replace(".", "_")
+
+
+def crossed(value: Value, code: Value) -> Value:
+    """Lane i takes lane i ^ k, where the code is 1 + log2 of k, or 0 for straight."""
+    lanes = lanes_of(value, WORD_BITS)
+    for log2 in range((len(lanes) - 1).bit_length()):
+        value = Mux(code == 1 + log2, Cat(*(lanes[lane ^ 1 << log2] for lane in range(len(lanes)))), value)
+    return value
+
+
+class Alu(wiring.Component):
+    """An ALU that executes these instructions. A result goes to streams, and to the hold `to_hold` - 1 if not 0."""
+
+    def __init__(self, chip: Chip, mnemonics: tuple[str, ...]) -> None:
+        self.chip, self.mnemonics = chip, mnemonics
+        self.mnemonics_by_latency = _by_latency(chip, mnemonics)
+        self.num_results = len(self.mnemonics_by_latency)
+        super().__init__({
+            "issue": In(issue_layout(MNEMONICS)),
+            "eastward": In(streams_layout(chip)),
+            "westward": In(streams_layout(chip)),
+            "holds": In(holds_layout(chip)),
+            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "to_hold": Out(HOLD_BITS).array(self.num_results),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        operands = registered(m, "fetch", self._fetched(m))
+        for port, (latency, mnemonics) in enumerate(self.mnemonics_by_latency.items()):
+            cycles = latency - FETCH_CYCLES
+            along = delay(m, f"along_{latency}", {name: operands[name] for name in FETCHED}, cycles - 1)
+            values = [(name, self._reduced(m, platform, name, operands)) for name in mnemonics if name in HALVINGS]
+            rest = tuple(name for name in mnemonics if name not in HALVINGS)
+            value = self._lanes(m, platform, rest, operands, along["opcode"]) if rest else Const(0)
+            for name, reduced in values:
+                value = Mux(is_opcode(along["opcode"], name), reduced, value)
+            self._arrive(m, port, along, mnemonics, value)
+        return m
+
+    def _fetched(self, m: Module) -> Values:
+        """The operands in all lanes, and what goes along. Lane i of a butterfly has lane i ^ k of a as its b."""
+        issue = self.issue
+        fetched = {name: self._operand(m, name) for name in OPERAND_NAMES}
+        is_butterfly = is_opcode(issue.opcode, "vxm.butterfly")
+        partner = crossed(fetched["a"], issue.mask)
+        upper = Cat(*(_is_upper(lane, issue.mask) for lane in range(self.chip.lanes)))
+        return {
+            **fetched, "b": Mux(is_butterfly, partner, fetched["b"])[: len(partner)], "upper": upper,
+            **{name: issue[name] for name in FETCHED},
+        }  # fmt: skip
+
+    def _operand(self, m: Module, name: str) -> Value:
+        """A stream, a byte stream in the low bytes, a hold, or the scalar in every lane; then lane-xor."""
+        kind, index = self.issue[f"{name}.kind"], self.issue[f"{name}.index"]
+        bits = vector_bits(self.chip, Width.WORD)
+        straight = Signal(bits, name=f"{name}_straight")
+        m.d.comb += straight.eq(self._from_streams(m, name, kind, index))
+        with m.If(kind == OperandKind.HOLD), m.Switch(index):
+            for number in range(self.chip.vxm.num_holds):
+                with m.Case(number):
+                    m.d.comb += straight.eq(self.holds[number])
+        with m.If((kind == OperandKind.IMMEDIATE) | (kind == OperandKind.PARAM)):
+            m.d.comb += straight.eq(self.issue.scalar.as_unsigned().replicate(self.chip.lanes))
+        return wire(m, f"{name}_crossed", crossed(straight, self.issue[f"{name}.xor"]))
+
+    def _from_streams(self, m: Module, name: str, kind: Value, index: Value) -> Value:
+        """A group of streams; where a mnemonic takes a byte operand, the group that its stream is in, moved down."""
+        words = operand(m, name, self.eastward, self.westward, kind, index, Width.WORD)
+        fields = (row for row in (INSTRUCTIONS[mnemonic].field(name) for mnemonic in self.mnemonics) if row)
+        if all(field.width is Width.WORD for field in fields):
+            return words
+        low = index[: (Width.WORD.value - 1).bit_length()]
+        is_byte = any_of(
+            is_opcode(self.issue.opcode, mnemonic)
+            for mnemonic in self.mnemonics
+            if (field := INSTRUCTIONS[mnemonic].field(name)) and field.width is Width.BYTE
+        )
+        lanes = (word.word_select(low, WORD_BITS // Width.WORD.value) for word in lanes_of(words, WORD_BITS))
+        return Mux(is_byte, Cat(*(Cat(lane, Const(0, WORD_BITS - len(lane))) for lane in lanes)), words)
+
+    def _lanes(self, m: Module, platform: object, mnemonics: tuple[str, ...], operands: Values, chosen: Value) -> Value:
+        """The result of these instructions in all lanes, in the last cycle of their latency."""
+        cycles = latency_of(mnemonics[0], self.chip) - FETCH_CYCLES
+        vectors = {name: lanes_of(operands[name], WORD_BITS) for name in OPERAND_NAMES}
+        results: list[Value] = []
+        for number in range(self.chip.lanes):
+            lane = place(m, platform, f"lane_{number}_after_{cycles}", Lane, mnemonics, cycles)
+            m.d.comb += [getattr(lane, name).eq(vector[number]) for name, vector in vectors.items()]
+            m.d.comb += [
+                lane.opcode.eq(operands["opcode"]), lane.chosen.eq(chosen), lane.lane.eq(number),
+                lane.upper.eq(operands["upper"][number]),
+            ]  # fmt: skip
+            results.append(lane.result)
+        return Cat(*results)
+
+    def _reduced(self, m: Module, platform: object, mnemonic: str, operands: Values) -> Value:
+        """Halvings one after another, from lanes half the vector apart to neighbours, the last without a register."""
+        cycles = (latency_of(mnemonic, self.chip) - FETCH_CYCLES) // self.chip.log2_lanes
+        values = {"vector": operands["a"], "segment": operands["segment"]}
+        for log2 in reversed(range(self.chip.log2_lanes)):
+            name = f"{_label(mnemonic)}_{1 << log2}"
+            lanes = lanes_of(values["vector"], WORD_BITS)
+            results: list[Value] = []
+            for number, a in enumerate(lanes):
+                half = place(m, platform, f"{name}_lane_{number}", Halving, mnemonic, cycles)
+                joins = values["segment"] > 1 + log2
+                m.d.comb += [half.a.eq(a), half.b.eq(lanes[number ^ 1 << log2]), half.joins.eq(joins)]
+                results.append(half.result)
+            late = delay(m, name, {"segment": values["segment"]}, cycles - 1)
+            values = {"vector": Cat(*results), **late}
+            if log2:
+                values = registered(m, f"{name}_done", values)
+        return values["vector"]
+
+    def _arrive(self, m: Module, port: int, along: Values, mnemonics: Sequence[str], value: Value) -> None:
+        arrival = self.arrivals[port]
+        valid = along["valid"] & any_of(is_opcode(along["opcode"], mnemonic) for mnemonic in mnemonics)
+        is_byte = any_of(is_opcode(along["opcode"], name) for name in mnemonics if _is_byte(name))
+        m.d.comb += [
+            arrival.valid.eq(valid), arrival.direction.eq(along["result.direction"]), arrival.value.eq(value),
+            arrival.stream.eq(along["result.stream"]), arrival.is_word.eq(~is_byte),
+            self.to_hold[port].eq(Mux(valid, along["result.hold"], 0)),
+        ]  # fmt: skip
+
+
+def _is_upper(lane: int, code: Value) -> Value:
+    """Whether the lane is the upper one of its pair, where the code is 1 + log2 of their distance."""
+    return any_of(code == 1 + log2 for log2 in range(lane.bit_length()) if lane >> log2 & 1)
+
+
+def _is_byte(mnemonic: str) -> bool:
+    result = INSTRUCTIONS[mnemonic].result
+    return result is not None and result.width is Width.BYTE
+
+
+def holds_layout(chip: Chip) -> data.ArrayLayout:
+    """All hold registers."""
+    return data.ArrayLayout(vector_bits(chip, Width.WORD), chip.vxm.num_holds)
+
+
+class Vxm(wiring.Component):
+    """The VXM with all its ALUs. Hold n takes a new value at the end of a cycle in which `hold_arrives[n]` is set."""
+
+    def __init__(self, chip: Chip) -> None:
         self.chip = chip
-        self.mnemonics_by_latency = self._by_latency()
-        self.num_results = chip.vxm.num_alus * len(self.mnemonics_by_latency)
+        self.mnemonics = [executed_by(chip, alu) for alu in range(chip.vxm.num_alus)]
+        self.num_results = len(mnemonics_by_port(chip))
         super().__init__({
             "load": In(LoadBus()),
             "issues": In(issue_layout(MNEMONICS)).array(chip.vxm.num_alus),
             "eastward": In(streams_layout(chip)),
             "westward": In(streams_layout(chip)),
             "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "holds": Out(holds_layout(chip)),
+            "hold_arrives": Out(chip.vxm.num_holds),
         })  # fmt: skip
-
-    def _by_latency(self) -> dict[int, list[str]]:
-        groups: dict[int, list[str]] = {}
-        for mnemonic in MNEMONICS:
-            groups.setdefault(latency_of(mnemonic, self.chip), []).append(mnemonic)
-        return groups
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = vector_bits(self.chip, Width.WORD)
-        holds = [Signal(bits, name=f"hold_{number}") for number in range(self.chip.vxm.num_holds)]
         ports = iter(range(self.num_results))
-        for alu in range(self.chip.vxm.num_alus):
-            issue = self.issues[alu]
-            fetched = {name: self._operand(m, f"alu{alu}_{name}", issue, name, holds) for name in OPERANDS}
-            fetched |= {name: issue[name] for name in TRAVELS}
-            operands = registered(m, f"alu{alu}_fetch", fetched)
-            for latency, mnemonics in self.mnemonics_by_latency.items():
-                self._compute(m, f"alu{alu}", operands, latency, mnemonics, next(ports), holds)
+        for number, mnemonics in enumerate(self.mnemonics):
+            alu = place(m, platform, f"alu{number}", Alu, self.chip, mnemonics)
+            m.d.comb += [alu.issue.eq(self.issues[number]), alu.holds.eq(self.holds)]
+            m.d.comb += [alu.eastward.eq(self.eastward), alu.westward.eq(self.westward)]
+            for arrival, to_hold in zip(alu.arrivals, alu.to_hold, strict=True):
+                m.d.comb += self.arrivals[next(ports)].eq(arrival)
+                self._hold(m, arrival, to_hold)
         return m
 
-    def _operand(self, m: Module, label: str, issue: data.View, name: str, holds: list[Signal]) -> Value:
-        """A stream, a hold, or the scalar in every lane; then lane-xor."""
-        kind, index = issue[f"{name}.kind"], issue[f"{name}.index"]
-        value: Value = operand(m, label, self.eastward, self.westward, kind, index, Width.WORD)
-        for number, hold in enumerate(holds):
-            value = value | Mux((kind == OperandKind.HOLD) & (index == number), hold, 0)
-        is_scalar = (kind == OperandKind.IMMEDIATE) | (kind == OperandKind.PARAM)
-        value = value | Mux(is_scalar, issue.scalar.as_unsigned().replicate(self.chip.lanes), 0)
-        return self._crossed(wire(m, f"{label}_straight", value), issue[f"{name}.xor"])
-
-    def _crossed(self, value: Value, code: Value) -> Value:
-        """Lane i takes lane i ^ k, where the code is 1 + log2 of k, or 0 for straight."""
-        lanes = lanes_of(value, WORD_BITS)
-        crossed = value
-        for log2 in range(self.chip.log2_lanes):
-            swapped = Cat(*(lanes[lane ^ 1 << log2] for lane in range(len(lanes))))
-            crossed = Mux(code == 1 + log2, swapped, crossed)
-        return crossed
-
-    def _compute(
-        self, m: Module, name: str, operands: Values, latency: int, mnemonics: list[str], port: int, holds: list[Signal]
-    ) -> None:
-        """All instructions of one latency: their lanes, and the one result port that they share."""
-        cycles = latency - FETCH_CYCLES
-        along = delay(m, f"{name}_along_{latency}", {key: operands[key] for key in TRAVELS}, cycles - 1)
-        value: Value | int = 0
-        hits: Value | int = 0
-        for mnemonic in mnemonics:
-            hit = along["valid"] & is_opcode(along["opcode"], mnemonic)
-            lanes = self._lanes(m, f"{name}_{mnemonic.replace('.', '_')}", mnemonic, operands, cycles)
-            value, hits = value | Mux(hit, Cat(*lanes), 0), hits | hit
-        arrival = self.arrivals[port]
-        m.d.comb += [
-            arrival.valid.eq(hits), arrival.direction.eq(along["result.direction"]),
-            arrival.stream.eq(along["result.stream"]), arrival.is_word.eq(1), arrival.value.eq(value),
-        ]  # fmt: skip
-        for number, hold in enumerate(holds):
-            with m.If(arrival.valid & (along["result.hold"] == number + 1)):
-                m.d.sync += hold.eq(arrival.value)
-
-    def _lanes(self, m: Module, name: str, mnemonic: str, operands: Values, cycles: int) -> list[Value]:
-        results: list[Value] = []
-        for number, (a, b) in enumerate(zip(*(lanes_of(operands[key], WORD_BITS) for key in OPERANDS), strict=True)):
-            m.submodules[f"{name}_{number}"] = lane = Lane(DATAPATHS[mnemonic], cycles)
-            m.d.comb += [lane.a.eq(a), lane.b.eq(b)]
-            results.append(lane.result)
-        return results
+    def _hold(self, m: Module, arrival: data.View, to_hold: Value) -> None:
+        with m.Switch(to_hold):
+            for number in range(self.chip.vxm.num_holds):
+                with m.Case(1 + number):
+                    m.d.sync += self.holds[number].eq(arrival.value)
+                    m.d.comb += self.hold_arrives[number].eq(1)

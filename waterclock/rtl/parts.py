@@ -1,0 +1,81 @@
+"""Parts: components that a design has many of, each made into Verilog once and placed as often as it is needed."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, Value
+from amaranth.lib import wiring
+
+CLOCK, RESET = "clk", "rst"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component as a Verilog module: its name, its ports, and which of clock and reset it has."""
+
+    module: str
+    signature: wiring.Signature
+    clocking: tuple[str, ...]
+
+
+class Parts:
+    """The Verilog of the parts of a design, collected while it is elaborated: what Amaranth calls a platform."""
+
+    def __init__(self) -> None:
+        self._verilog_by_name: dict[str, str] = {}
+        self._part_by_key: dict[Hashable, Part] = {}
+
+    @property
+    def verilog(self) -> str:
+        """Every module, those that others are made of first."""
+        return "\n".join(self._verilog_by_name.values())
+
+    def add(self, name: str, source: str) -> None:
+        """Have a module that is written in Verilog."""
+        self._verilog_by_name[name] = source
+
+    def module_text(self, component: wiring.Component, name: str) -> str:
+        """The Verilog of a component that is placed as it is; its parts are added. Resets are asynchronous: a
+        synchronous one would be an operand of every next state."""
+        return verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
+
+    def part(self, make: Callable[..., wiring.Component], arguments: tuple[Hashable, ...]) -> Part:
+        """The component `make(*arguments)` as a module, which is made only once."""
+        key = (make, arguments)
+        if key not in self._part_by_key:
+            component = make(*arguments)
+            kind = type(component).__name__.lower()
+            number = sum(part.module.startswith(f"{kind}_") for part in self._part_by_key.values())
+            name = f"{kind}_{number}"
+            text = self.module_text(component, name)
+            clocking = tuple(port for port in (CLOCK, RESET) if f"\n  input {port};" in text)
+            self.add(name, text)
+            self._part_by_key[key] = Part(name, component.signature, clocking)
+        return self._part_by_key[key]
+
+
+def _domain(name: str) -> ClockDomain:
+    return ClockDomain(name, async_reset=True)
+
+
+def parts_of(platform: object) -> Parts:
+    """The parts of the design that is being elaborated; TypeError where it is elaborated without any."""
+    if not isinstance(platform, Parts):
+        raise TypeError("elaborate with Parts as the platform")
+    return platform
+
+
+def place(m: Module, platform: object, name: str, make: Callable[..., wiring.Component], *arguments: Hashable) -> Any:
+    """Place the component `make(*arguments)`; the answer has its ports."""
+    part = parts_of(platform).part(make, arguments)
+    ports: Any = part.signature.create(path=(name,))
+    connections: list[tuple[str, str, Value]] = []
+    for path, member, value in part.signature.flatten(ports):
+        way = "i" if member.flow == wiring.In else "o"
+        connections.append((way, "__".join(map(str, path)), Value.cast(value)))
+    signal_by_port = {CLOCK: ClockSignal(), RESET: ResetSignal()}
+    connections += [("i", port, signal_by_port[port]) for port in part.clocking]
+    m.submodules[name] = Instance(part.module, *connections)
+    return ports
