@@ -11,7 +11,7 @@ from waterclock.chip import Chip
 from waterclock.errors import InputError
 from waterclock.rtl.address import ADDRESS_CYCLES
 from waterclock.rtl.load import WORD_BITS, LoadBus
-from waterclock.rtl.pipeline import delay, registered
+from waterclock.rtl.pipeline import Values, delay, registered
 
 LOW, HIGH, VALUE = range(3)
 """Columns on the load bus."""
@@ -67,7 +67,7 @@ class Params(wiring.Component):
         m.d.comb += [self.seen.eq(late["values"]), self.arrives.eq(late["arrives"])]
         return m
 
-    def _arrive(self, m: Module, setting: dict[str, Value], arrives: Value) -> None:
+    def _arrive(self, m: Module, setting: Values, arrives: Value) -> None:
         with m.If(setting["valid"]), m.Switch(setting["param"]):
             for index in range(self.chip.num_params):
                 with m.Case(index):
