@@ -96,7 +96,7 @@ BUSY = {False: CHIP.mxm.sense_cycles, True: CHIP.mxm.write_row_cycles}
 def access(draw: st.DrawFn) -> Request:
     sram, t, read = draw(st.booleans()), draw(CYCLES), draw(st.booleans())
     busy_cycles = 1 if sram and read else BUSY[sram]
-    return lambda run: run.timeline.take_bank(1, sram, 0, t, busy_cycles)
+    return lambda run: run.timeline.take_bank((1, sram, 0), t, busy_cycles)
 
 
 KINDS = {
@@ -159,7 +159,7 @@ def test_what_is_rolled_back_was_never_there(kind: str, data: st.DataObject) -> 
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1, 2, 5])), max_size=20))
 def test_accesses_of_a_bank_are_its_busy_time_apart(accesses: list[tuple[int, int]]) -> None:
     timeline = Timeline(CHIP)
-    taken = [(t, busy) for t, busy in accesses if timeline.take_bank(3, True, 0, t, busy)]
+    taken = [(t, busy) for t, busy in accesses if timeline.take_bank((3, True, 0), t, busy)]
     cycles = [c for t, busy in taken for c in range(t, t + busy)]
     assert len(cycles) == len(set(cycles))
     assert len(taken) >= min(1, len(accesses))

@@ -8,6 +8,7 @@ worked off its tiles between the arrival of the first input and the departure of
 Nothing here sees tile operations, schedules or instructions.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -125,16 +126,21 @@ class _State:
 
     def product(self, x: Times, rows: int, columns: int) -> Times:
         """A matrix product of rows x columns tiles: an MXM at distance d works between first input + d and end - d."""
-        self.work["mxm"] += rows * columns
         fixed, tiles = self.chip.latency.matvec, rows * columns
-        window = next(w for w in range(self.trip, self.trip + tiles + 1) if self._done_in(w - fixed) >= tiles)
+        self.work["mxm"] += tiles
+        self.work["bank"] += tiles * self.chip.mxm.sense_cycles
+        longest = self.trip + tiles * self.chip.mxm.sense_cycles
+        window = bisect_left(range(longest + 1), tiles, key=lambda w: self._done_in(w - fixed))
         first = max(x.last, x.first + columns - 1) + self.trip
         after_last_input = x.last + self.trip + -(-rows // self.chip.num_mxm) - 1
         return Times(first, max(first, x.first + window, after_last_input))
 
     def _done_in(self, cycles: int) -> int:
-        """Tiles that all MXMs can work off in a window, their ways there and back included."""
-        return sum(max(0, cycles - 2 * d + 1) for d in self.distances)
+        """Tiles that all MXMs can work off in a window, their ways there and back included: one a cycle, and each bank
+        one in `sense_cycles`."""
+        mxm = self.chip.mxm
+        open_cycles = [max(0, cycles - 2 * d + 1) for d in self.distances]
+        return sum(min(n, mxm.num_reram_banks * -(-n // mxm.sense_cycles)) for n in open_cycles)
 
     def scaled(self, sums: Times, count: int, scale: int) -> Times:
         """int32 sums to fp32, times a constant, times a scale that is there from cycle `scale`."""

@@ -4,14 +4,14 @@ List scheduling: operations are taken by the longest path that still depends on 
 cycle in which everything fits: its queue, its operands, its result and the store that keeps the result.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 from waterclock.chip import Chip, SliceKind
 from waterclock.compiler.delivery import Delivery
 from waterclock.compiler.issues import Arrival, Issue, Scheduled
 from waterclock.compiler.tileops import Chain, Link, Segment, TileOp, Use, Vector
-from waterclock.compiler.timeline import Timeline
+from waterclock.compiler.timeline import Bank, Timeline
 from waterclock.errors import WaterclockError
 from waterclock.isa.program import Space
 from waterclock.isa.table import INSTRUCTIONS, Unit
@@ -186,7 +186,7 @@ class Scheduler:
         num_banks, busy = (
             (mxm.num_sram_banks, mxm.write_row_cycles) if sram else (mxm.num_reram_banks, mxm.sense_cycles)
         )
-        return all(self._timeline.take_bank(x, sram, bank, t, busy) for bank in range(num_banks))
+        return all(self._timeline.take_bank((x, sram, bank), t, busy) for bank in range(num_banks))
 
     def _keep(self, op: TileOp, issue: Issue, x: int) -> None:
         if INSTRUCTIONS[op.mnemonic].field("sram"):
@@ -207,7 +207,8 @@ class Scheduler:
         arrivals = [self._delivery.first_arrival(self._delivery.live(link.x), x) for link in chain.links]
         writes = [self._issue_by_op[link.writer].t for link in chain.links if link.writer]
         start = max([0, min(arrivals), *(t + self._chip.mxm.write_row_cycles for t in writes)])
-        for t in range(start, start + SEARCH_CYCLES):
+        t = start
+        while (t := self._soonest(chain, chain.links, x, t)) < start + SEARCH_CYCLES:
             mark = self._timeline.mark()
             issues = self._try_chain(chain, x, t)
             if issues is not None:
@@ -216,23 +217,34 @@ class Scheduler:
                     self._delivery.use(_arrival(issue), x)
                 return
             self._timeline.rollback(mark)
+            t += 1
         raise self._no_place(chain, start)
+
+    def _soonest(self, chain: Chain, links: Sequence[Link], x: int, t: int) -> int:
+        """The first cycle from t on in which a bank of one of the links is free."""
+        return min(self._timeline.next_access(self._bank(chain, link, x), t) for link in links)
+
+    def _bank(self, chain: Chain, link: Link, x: int) -> Bank:
+        assert link.tile.object is not None
+        num_banks = self._chip.mxm.num_sram_banks if chain.sram else self._chip.mxm.num_reram_banks
+        return x, chain.sram, (link.tile.object.base + int(link.tile.address["base"])) % num_banks
 
     def _try_chain(self, chain: Chain, x: int, start: int) -> list[Issue] | None:
         """The whole chain with its first matvec in cycle `start` exactly, or None."""
         queue = self._queue_by_slice[chain.slice]
         left = list(chain.links)
         issues: list[Issue] = []
-        t = start
+        t = end = start
         while left:
             issue = self._next_matvec(chain, left, queue, x, t, last=len(left) == 1)
             if issue is not None:
                 issue.previous = issues[-1] if issues else None
                 issues.append(issue)
+                end = t
             elif not issues or t - start > SEARCH_CYCLES:
                 return None
-            t += 1
-        acc = self._accumulator(chain.slice, start, t - 1)
+            t = self._soonest(chain, left or chain.links, x, t + 1)
+        acc = self._accumulator(chain.slice, start, end)
         if acc is None:
             return None
         for issue in issues:
@@ -243,8 +255,9 @@ class Scheduler:
         """One of the matvecs that are left in cycle t; takes it off `left`."""
         if not self._timeline.free(queue, t):
             return None
+        ready = [link for link in left if self._timeline.next_access(self._bank(chain, link, x), t) == t]
         for way in (self._delivery.passing, self._delivery.deliver):
-            for link in left:
+            for link in ready:
                 mark = self._timeline.mark()
                 arrival = way(self._delivery.live(link.x), x, t)
                 if arrival is not None and self._matvec_fits(chain, link, queue, x, t):
@@ -261,11 +274,8 @@ class Scheduler:
         return None
 
     def _matvec_fits(self, chain: Chain, link: Link, queue: int, x: int, t: int) -> bool:
-        mxm = self._chip.mxm
-        num_banks, busy = (mxm.num_sram_banks, 1) if chain.sram else (mxm.num_reram_banks, mxm.sense_cycles)
-        assert link.tile.object is not None
-        tile = link.tile.object.base + int(link.tile.address["base"])
-        return self._timeline.take(queue, t) and self._timeline.take_bank(x, chain.sram, tile % num_banks, t, busy)
+        busy = 1 if chain.sram else self._chip.mxm.sense_cycles
+        return self._timeline.take(queue, t) and self._timeline.take_bank(self._bank(chain, link, x), t, busy)
 
     def _accumulator(self, slice_name: str, start: int, end: int) -> int | None:
         """An accumulator that is free from the first to the last matvec."""

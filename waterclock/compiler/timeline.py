@@ -14,6 +14,8 @@ from waterclock.chip import Chip
 from waterclock.isa.record import Direction
 from waterclock.isa.table import Width
 
+Bank = tuple[int, bool, int]
+"""A bank of tiles: position of its MXM, whether its cells are SRAM, number."""
 SIDES = (Direction.EAST, Direction.WEST)
 
 
@@ -39,7 +41,8 @@ class Timeline:
     def __init__(self, chip: Chip) -> None:
         self._busy: list[set[int]] = [set() for _ in chip.queues]
         self._streams: dict[int, int] = {}
-        self._banks: dict[tuple[int, bool, int], dict[int, int]] = {}
+        self._banks: dict[Bank, dict[int, int]] = {}
+        self._accessed: dict[Bank, int] = {}  # bit t: an access is under way in cycle t
         self._longest_busy_cycles = max(chip.mxm.sense_cycles, chip.mxm.write_row_cycles)
         self._holds: list[list[list[int]]] = [[] for _ in range(chip.vxm.num_holds)]
         self._journal: list[tuple[Callable[..., object], tuple[object, ...]]] = []
@@ -80,16 +83,24 @@ class Timeline:
         """Give an issue back, for good."""
         self._busy[queue].discard(t)
 
-    def take_bank(self, slice_x: int, sram: bool, bank: int, t: int, busy_cycles: int) -> bool:
+    def take_bank(self, bank: Bank, t: int, busy_cycles: int) -> bool:
         """One access of a bank that is then busy, each for a time of its own."""
-        taken = self._banks.setdefault((slice_x, sram, bank), {})
+        taken = self._banks.setdefault(bank, {})
         if any(t + d in taken for d in range(busy_cycles)):
             return False
         if any(taken.get(t - d, 0) > d for d in range(1, self._longest_busy_cycles)):
             return False
         taken[t] = busy_cycles
         self._journal.append((taken.pop, (t,)))
+        accessed = self._accessed.get(bank, 0)
+        self._accessed[bank] = accessed | ((1 << busy_cycles) - 1) << t
+        self._journal.append((self._accessed.__setitem__, (bank, accessed)))
         return True
+
+    def next_access(self, bank: Bank, t: int) -> int:
+        """The first cycle from t on in which no access of the bank is under way."""
+        accessed = self._accessed.get(bank, 0) >> t
+        return t + (~accessed & (accessed + 1)).bit_length() - 1
 
     def _key(self, x: int, t: int, side: int, track: int) -> int:
         diagonal = t + x if side else t - x
