@@ -6,7 +6,7 @@ the terms and adds. All sums are int32, the shift is arithmetic.
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Mux, Value
+from amaranth.hdl import Array, Const, Module, Mux, Value
 
 from waterclock.chip import Chip
 from waterclock.isa.record import NUM_LEVELS, NUM_TERMS, OPERAND_NAMES, OperandKind
@@ -39,17 +39,10 @@ def first_cycle(fields: Values, iteration: Sequence[Value], params: Sequence[Val
         for term in range(NUM_TERMS):
             path = f"{name}.term.{term}"
             steps = _along(fields, f"{path}.step", iteration)
-            sums[f"{path}.number"] = _int32(_chosen(params, fields[f"{path}.param"]) + fields[f"{path}.const"] + steps)
+            sums[f"{path}.number"] = _int32(Array(params)[fields[f"{path}.param"]] + fields[f"{path}.const"] + steps)
     if "scalar" in fields:
         sums["scalar"] = _scalar(fields, iteration, params)
     return sums
-
-
-def _chosen(params: Sequence[Value], index: Value) -> Value:
-    chosen = params[0]
-    for number, param in enumerate(params):
-        chosen = Mux(index == number, param, chosen)
-    return chosen
 
 
 def _scalar(fields: Values, iteration: Sequence[Value], params: Sequence[Value]) -> Value:
@@ -60,7 +53,7 @@ def _scalar(fields: Values, iteration: Sequence[Value], params: Sequence[Value])
     for name in operands[1:]:
         index = Mux(is_param[name], fields[f"{name}.index"], index)
     steps = _along(fields, "scalar_step", iteration)
-    moved = _int32(_chosen(params, index) + fields["scalar"] + steps)
+    moved = _int32(Array(params)[index] + fields["scalar"] + steps)
     return Mux(any_of(is_param.values()), moved, fields["scalar"]).as_signed()
 
 

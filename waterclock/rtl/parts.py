@@ -32,6 +32,11 @@ class Parts:
         """Every module, those that others are made of first."""
         return "\n".join(self._verilog_by_name.values())
 
+    @property
+    def placed(self) -> tuple[Part, ...]:
+        """Every component that is a module."""
+        return tuple(self._part_by_key.values())
+
     def add(self, name: str, source: str) -> None:
         """Have a module that is written in Verilog."""
         self._verilog_by_name[name] = source
@@ -67,15 +72,22 @@ def parts_of(platform: object) -> Parts:
     return platform
 
 
-def place(m: Module, platform: object, name: str, make: Callable[..., wiring.Component], *arguments: Hashable) -> Any:
-    """Place the component `make(*arguments)`; the answer has its ports."""
+def place(
+    m: Module,
+    platform: object,
+    name: str,
+    make: Callable[..., wiring.Component],
+    *arguments: Hashable,
+    domain: str = "sync",
+) -> Any:
+    """Place the component `make(*arguments)`, clocked by a domain; the answer has its ports."""
     part = parts_of(platform).part(make, arguments)
     ports: Any = part.signature.create(path=(name,))
     connections: list[tuple[str, str, Value]] = []
     for path, member, value in part.signature.flatten(ports):
         way = "i" if member.flow == wiring.In else "o"
         connections.append((way, "__".join(map(str, path)), Value.cast(value)))
-    signal_by_port = {CLOCK: ClockSignal(), RESET: ResetSignal()}
+    signal_by_port = {CLOCK: ClockSignal(domain), RESET: ResetSignal(domain)}
     connections += [("i", port, signal_by_port[port]) for port in part.clocking]
     m.submodules[name] = Instance(part.module, *connections)
     return ports

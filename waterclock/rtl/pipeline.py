@@ -62,15 +62,21 @@ def wire(m: Module, name: str, value: Value) -> Signal:
     return named
 
 
-def registered(m: Module, name: str, values: Values) -> Values:
+def registered(m: Module, name: str, values: Values, domain: str = "sync") -> Values:
     """The values, one cycle later. They are not reset: a reset lasts until what was under way has run out."""
     later = {key: Signal(value.shape(), name=f"{name}_{key}", reset_less=True) for key, value in values.items()}
-    m.d.sync += [later[key].eq(value) for key, value in values.items()]
+    m.d[domain] += [later[key].eq(value) for key, value in values.items()]
     return later
 
 
-def delay(m: Module, name: str, values: Values, cycles: int) -> Values:
+def delay(m: Module, name: str, values: Values, cycles: int, domain: str = "sync") -> Values:
     """The values, `cycles` cycles later."""
+    return delays(m, name, values, cycles, domain)[-1]
+
+
+def delays(m: Module, name: str, values: Values, cycles: int, domain: str = "sync") -> list[Values]:
+    """The values, 0 to `cycles` cycles later."""
+    found = [values]
     for cycle in range(1, cycles + 1):
-        values = registered(m, f"{name}_{cycle}", values)
-    return values
+        found.append(registered(m, f"{name}_{cycle}", found[-1], domain))
+    return found

@@ -18,10 +18,11 @@ from waterclock.isa.record import OPERAND_NAMES, OperandKind
 from waterclock.isa.table import INSTRUCTIONS, OPCODES, Area, Width
 from waterclock.isa.validate import alus_of
 from waterclock.rtl import across_lanes, convert, fp32, fp32_mul, simple, special
+from waterclock.rtl.clock import gate_clock
 from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.parts import place
-from waterclock.rtl.pipeline import Prepared, Step, Values, chain, delay, latency_of, registered, wire
+from waterclock.rtl.pipeline import Prepared, Step, Values, chain, delay, delays, latency_of, registered, wire
 from waterclock.rtl.streams import WORD_BITS, arrival_layout, lanes_of, operand, streams_layout, vector_bits
 
 FETCH_CYCLES = 1
@@ -31,8 +32,10 @@ DATAPATHS: Mapping[str, tuple[Step, ...]] = MappingProxyType({
 })  # fmt: skip
 HALVINGS = across_lanes.HALVINGS
 MNEMONICS = issuing(Area.VXM, {**DATAPATHS, **HALVINGS})
-FETCHED = ("valid", "opcode", "segment", "result.direction", "result.stream", "result.hold")
-"""What goes along with the operands."""
+TRAVELS = ("opcode", "result.direction", "result.stream", "result.hold")
+"""What goes along with the operands to the result."""
+FETCH = "fetch"
+"""The clock domain of the operands."""
 HOLD_BITS = issue_layout(MNEMONICS)["result.hold"].width
 LANE_BITS = {"opcode": OPCODE_BITS, **dict.fromkeys(OPERAND_NAMES, WORD_BITS), "lane": WORD_BITS, "upper": 1}
 """What a lane is given in the first cycle after the fetch."""
@@ -131,16 +134,23 @@ def _label(mnemonic: str) -> str:
     return mnemonic.replace(".", "_")
 
 
-def crossed(value: Value, code: Value) -> Value:
+def crossed(m: Module, name: str, value: Value, code: Value) -> Value:
     """Lane i takes lane i ^ k, where the code is 1 + log2 of k, or 0 for straight."""
-    lanes = lanes_of(value, WORD_BITS)
-    for log2 in range((len(lanes) - 1).bit_length()):
-        value = Mux(code == 1 + log2, Cat(*(lanes[lane ^ 1 << log2] for lane in range(len(lanes)))), value)
-    return value
+    lanes, found = lanes_of(value, WORD_BITS), Signal(value.shape(), name=name)
+    with m.Switch(code):
+        for log2 in range((len(lanes) - 1).bit_length()):
+            with m.Case(1 + log2):
+                m.d.comb += found.eq(Cat(*(lanes[lane ^ 1 << log2] for lane in range(len(lanes)))))
+        with m.Default():
+            m.d.comb += found.eq(value)
+    return found
 
 
 class Alu(wiring.Component):
-    """An ALU that executes these instructions. A result goes to streams, and to the hold `to_hold` - 1 if not 0."""
+    """An ALU that executes these instructions. A result goes to streams, and to the hold `to_hold` - 1 if not 0.
+
+    The operands take a clock edge where there is an issue, the lanes of a latency where something is under way in them.
+    """
 
     def __init__(self, chip: Chip, mnemonics: tuple[str, ...]) -> None:
         self.chip, self.mnemonics = chip, mnemonics
@@ -157,35 +167,35 @@ class Alu(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        operands = registered(m, "fetch", self._fetched(m))
+        gate_clock(m, platform, FETCH, ~self.issue.valid)
+        operands = registered(m, FETCH, self._fetched(m), FETCH)
         for port, (latency, mnemonics) in enumerate(self.mnemonics_by_latency.items()):
-            cycles = latency - FETCH_CYCLES
-            along = delay(m, f"along_{latency}", {name: operands[name] for name in FETCHED}, cycles - 1)
-            values = [(name, self._reduced(m, platform, name, operands)) for name in mnemonics if name in HALVINGS]
-            rest = tuple(name for name in mnemonics if name not in HALVINGS)
-            value = self._lanes(m, platform, rest, operands, along["opcode"]) if rest else Const(0)
-            for name, reduced in values:
-                value = Mux(is_opcode(along["opcode"], name), reduced, value)
-            self._arrive(m, port, along, mnemonics, value)
+            ours = any_of(is_opcode(self.issue.opcode, mnemonic) for mnemonic in mnemonics)
+            along = delays(m, f"along_{latency}", self._along(self.issue.valid & ours), latency - 1)
+            busy = any_of(stage["valid"] for stage in along[FETCH_CYCLES:-1])
+            domain = f"after_{latency}"
+            gate_clock(m, platform, domain, ~busy)
+            value = self._result(m, platform, mnemonics, operands, along[-1]["opcode"], domain)
+            self._arrive(m, port, along[-1], mnemonics, value)
         return m
 
+    def _along(self, valid: Value) -> Values:
+        return {"valid": valid, **{name: self.issue[name] for name in TRAVELS}}
+
     def _fetched(self, m: Module) -> Values:
-        """The operands in all lanes, and what goes along. Lane i of a butterfly has lane i ^ k of a as its b."""
+        """The operands in all lanes. Lane i of a butterfly has lane i ^ k of a as its b."""
         issue = self.issue
         fetched = {name: self._operand(m, name) for name in OPERAND_NAMES}
-        is_butterfly = is_opcode(issue.opcode, "vxm.butterfly")
-        partner = crossed(fetched["a"], issue.mask)
+        with m.If(is_opcode(issue.opcode, "vxm.butterfly")):
+            m.d.comb += fetched["b"].eq(crossed(m, "partner", fetched["a"], issue.mask))
         upper = Cat(*(_is_upper(lane, issue.mask) for lane in range(self.chip.lanes)))
-        return {
-            **fetched, "b": Mux(is_butterfly, partner, fetched["b"])[: len(partner)], "upper": upper,
-            **{name: issue[name] for name in FETCHED},
-        }  # fmt: skip
+        return {**fetched, "upper": upper, "opcode": issue.opcode, "segment": issue.segment}
 
-    def _operand(self, m: Module, name: str) -> Value:
+    def _operand(self, m: Module, name: str) -> Signal:
         """A stream, a byte stream in the low bytes, a hold, or the scalar in every lane; then lane-xor."""
-        kind, index = self.issue[f"{name}.kind"], self.issue[f"{name}.index"]
-        bits = vector_bits(self.chip, Width.WORD)
-        straight = Signal(bits, name=f"{name}_straight")
+        index, kind = self.issue[f"{name}.index"], self.issue[f"{name}.kind"]
+        kind = wire(m, f"{name}_kind", Mux(self.issue.valid, kind, OperandKind.NONE))
+        straight = Signal(vector_bits(self.chip, Width.WORD), name=f"{name}_straight")
         m.d.comb += straight.eq(self._from_streams(m, name, kind, index))
         with m.If(kind == OperandKind.HOLD), m.Switch(index):
             for number in range(self.chip.vxm.num_holds):
@@ -193,7 +203,7 @@ class Alu(wiring.Component):
                     m.d.comb += straight.eq(self.holds[number])
         with m.If((kind == OperandKind.IMMEDIATE) | (kind == OperandKind.PARAM)):
             m.d.comb += straight.eq(self.issue.scalar.as_unsigned().replicate(self.chip.lanes))
-        return wire(m, f"{name}_crossed", crossed(straight, self.issue[f"{name}.xor"]))
+        return wire(m, name, crossed(m, f"{name}_crossed", straight, self.issue[f"{name}.xor"]))
 
     def _from_streams(self, m: Module, name: str, kind: Value, index: Value) -> Value:
         """A group of streams; where a mnemonic takes a byte operand, the group that its stream is in, moved down."""
@@ -210,13 +220,26 @@ class Alu(wiring.Component):
         lanes = (word.word_select(low, WORD_BITS // Width.WORD.value) for word in lanes_of(words, WORD_BITS))
         return Mux(is_byte, Cat(*(Cat(lane, Const(0, WORD_BITS - len(lane))) for lane in lanes)), words)
 
-    def _lanes(self, m: Module, platform: object, mnemonics: tuple[str, ...], operands: Values, chosen: Value) -> Value:
-        """The result of these instructions in all lanes, in the last cycle of their latency."""
+    def _result(
+        self, m: Module, platform: object, mnemonics: list[str], operands: Values, chosen: Value, domain: str
+    ) -> Value:
+        """The result of instructions of one latency in its last cycle, where the opcode is `chosen`."""
+        laned = tuple(name for name in mnemonics if name not in HALVINGS)
+        value = self._lanes(m, platform, laned, operands, chosen, domain) if laned else Const(0)
+        for name in mnemonics:
+            if name in HALVINGS:
+                value = Mux(is_opcode(chosen, name), self._reduced(m, platform, name, operands, domain), value)
+        return value
+
+    def _lanes(
+        self, m: Module, platform: object, mnemonics: tuple[str, ...], operands: Values, chosen: Value, domain: str
+    ) -> Value:
+        """The result of instructions that work lane by lane."""
         cycles = latency_of(mnemonics[0], self.chip) - FETCH_CYCLES
         vectors = {name: lanes_of(operands[name], WORD_BITS) for name in OPERAND_NAMES}
         results: list[Value] = []
         for number in range(self.chip.lanes):
-            lane = place(m, platform, f"lane_{number}_after_{cycles}", Lane, mnemonics, cycles)
+            lane = place(m, platform, f"lane_{number}_after_{cycles}", Lane, mnemonics, cycles, domain=domain)
             m.d.comb += [getattr(lane, name).eq(vector[number]) for name, vector in vectors.items()]
             m.d.comb += [
                 lane.opcode.eq(operands["opcode"]), lane.chosen.eq(chosen), lane.lane.eq(number),
@@ -225,7 +248,7 @@ class Alu(wiring.Component):
             results.append(lane.result)
         return Cat(*results)
 
-    def _reduced(self, m: Module, platform: object, mnemonic: str, operands: Values) -> Value:
+    def _reduced(self, m: Module, platform: object, mnemonic: str, operands: Values, domain: str) -> Value:
         """Halvings one after another, from lanes half the vector apart to neighbours, the last without a register."""
         cycles = (latency_of(mnemonic, self.chip) - FETCH_CYCLES) // self.chip.log2_lanes
         values = {"vector": operands["a"], "segment": operands["segment"]}
@@ -234,24 +257,23 @@ class Alu(wiring.Component):
             lanes = lanes_of(values["vector"], WORD_BITS)
             results: list[Value] = []
             for number, a in enumerate(lanes):
-                half = place(m, platform, f"{name}_lane_{number}", Halving, mnemonic, cycles)
+                half = place(m, platform, f"{name}_lane_{number}", Halving, mnemonic, cycles, domain=domain)
                 joins = values["segment"] > 1 + log2
                 m.d.comb += [half.a.eq(a), half.b.eq(lanes[number ^ 1 << log2]), half.joins.eq(joins)]
                 results.append(half.result)
-            late = delay(m, name, {"segment": values["segment"]}, cycles - 1)
+            late = delay(m, name, {"segment": values["segment"]}, cycles - 1, domain)
             values = {"vector": Cat(*results), **late}
             if log2:
-                values = registered(m, f"{name}_done", values)
+                values = registered(m, f"{name}_done", values, domain)
         return values["vector"]
 
     def _arrive(self, m: Module, port: int, along: Values, mnemonics: Sequence[str], value: Value) -> None:
         arrival = self.arrivals[port]
-        valid = along["valid"] & any_of(is_opcode(along["opcode"], mnemonic) for mnemonic in mnemonics)
         is_byte = any_of(is_opcode(along["opcode"], name) for name in mnemonics if _is_byte(name))
         m.d.comb += [
-            arrival.valid.eq(valid), arrival.direction.eq(along["result.direction"]), arrival.value.eq(value),
+            arrival.valid.eq(along["valid"]), arrival.direction.eq(along["result.direction"]), arrival.value.eq(value),
             arrival.stream.eq(along["result.stream"]), arrival.is_word.eq(~is_byte),
-            self.to_hold[port].eq(Mux(valid, along["result.hold"], 0)),
+            self.to_hold[port].eq(Mux(along["valid"], along["result.hold"], 0)),
         ]  # fmt: skip
 
 
