@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _missing() -> str | None:
     if find_spec("amaranth") is None:
         return "the RTL needs the Python package amaranth"
-    from waterclock.rtl.verilated import missing_tools
+    from waterclock.rtl.build import missing_tools
 
     return missing_tools()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ class Trace:
 
 @cache
 def design_of(chip: Chip) -> Design:
-    """The core of a chip as RTL."""
-    return Design.of(core_signature(chip), lambda: Core(chip), f"core of {chip.sha256}")
+    """The core of a chip as RTL, with what compares it in lockstep beside it."""
+    native = (Path(__file__).parent / "lockstep.cpp").read_text()
+    return Design.of(core_signature(chip), lambda: Core(chip), f"core of {chip.sha256}", native)
 
 
 def launch(chip: Chip, queues: Mapping[str, Records], memories: Memories, num_cycles: int) -> Trace:
@@ -82,7 +84,7 @@ def launch(chip: Chip, queues: Mapping[str, Records], memories: Memories, num_cy
 def launch_words(chip: Chip, queues: Mapping[str, Words], memories: Memories, num_cycles: int) -> Trace:
     """As `launch`, with queues that are encoded already, legal or not."""
     simulation = Simulation(design_of(chip))
-    simulation.step(loading(simulation, chip, queues, memories))
+    simulation.drive(loading(simulation, chip, queues, memories))
     inputs = simulation.blank(LAUNCH_CYCLES + num_cycles)
     simulation.column(inputs, "launch")[0] = 1
     return _trace(chip, simulation, simulation.step(inputs)[LAUNCH_CYCLES:])

