@@ -8,11 +8,18 @@ from pathlib import Path
 
 from waterclock.errors import InputError
 
+MAX_NAME_BYTES = 255
+"""Of a file's name, on the file systems of Linux."""
+
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write `data` (text as UTF-8) under a temporary name beside `path`, then rename it. InputError where the folder
-    doesn't exist or can't be written; a file that was there stays as it was."""
+    """Write `data` (text as UTF-8) under a temporary name beside `path`, then rename it; a link stays one and its
+    target is written. InputError where the folder doesn't exist or can't be written, or where `path` is no regular
+    file; what was there stays as it was."""
     contents = data.encode() if isinstance(data, str) else data
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: cannot write: is not a regular file")
     partial = _partial(path)
     try:
         partial.write_bytes(contents)
@@ -40,11 +47,20 @@ def new_folder(path: Path) -> Generator[Path]:
 
 
 def check_new(path: Path) -> None:
-    """InputError where a folder can't come to be: there is something already, or no parent folder."""
-    if path.exists() or path.is_symlink():
-        raise InputError(f"{path}: exists already")
-    if not path.absolute().parent.is_dir():
+    """InputError where a folder can't come to be: something is there, there is no parent, or no right to write."""
+    try:
+        exists = path.exists() or path.is_symlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from None
+    if exists:
+        raise InputError(f"{path}: exists already; give another name or remove it")
+    parent = path.absolute().parent
+    if not parent.is_dir():
         raise InputError(f"{path}: cannot write: there is no folder {path.parent}")
+    if len(os.fsencode(_partial(path).name)) > MAX_NAME_BYTES:
+        raise InputError(f"{path}: cannot write: the name is too long")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{path}: cannot write: Permission denied in {parent}")
 
 
 def _partial(path: Path) -> Path:

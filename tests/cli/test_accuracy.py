@@ -50,7 +50,7 @@ def test_a_model_is_compiled_for_the_window(run, model_path: Path, folder: Path,
         (["MODEL", "--text", "TEXT", "--chip", "tiny", "--window", "12", "--tokens", "12"], "context 12: must be"),
         (
             ["MODEL", "--text", "TEXT", "--chip", "tiny", "--window", "16", "--tokens", "1600"],
-            "windows of 16 need more",
+            "give more text or less --tokens",
         ),
         (["FOLDER", "--text", "TEXT"], "add --reference MODEL"),
         (["FOLDER", "--reference", "MODEL", "--text", "TEXT", "--window", "64", "--tokens", "64"], "holds 32 tokens"),

@@ -49,4 +49,7 @@ def _parsed(data: bytes, source: str) -> Chip:
         table = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{source}: not TOML: {' '.join(str(error).split())}") from None
-    return Chip.from_dict(table, source)
+    try:
+        return Chip.from_dict(table, source)
+    except RecursionError:
+        raise InputError(f"{source}: tables are nested too deep for a chip") from None

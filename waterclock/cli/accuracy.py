@@ -32,11 +32,17 @@ def eval_(
     from waterclock.runtime.model import load_model
 
     words = _read(text)
+    if window < 2:
+        raise InputError(f"--window {window}: must be at least 2 tokens: the first of a window is not predicted")
     if num_tokens < window or num_tokens % window:
         raise InputError(f"--tokens {num_tokens}: must be a positive multiple of the window of {window} tokens")
     is_folder = Path(model).is_dir()
     if is_folder and reference is None:
         raise InputError(f"{model}: holds no fp32 weights to compare with; add --reference MODEL")
+    if len(words.encode()) < num_tokens:
+        raise InputError(
+            f"{text}: {len(words.encode())} bytes are no {num_tokens} tokens; give more text or less --tokens"
+        )
     with progress() as phase:
         llm = LLM(
             model, chip=chosen_chip(chip, changes), context=context or (None if is_folder else window), phase=phase

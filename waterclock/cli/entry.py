@@ -35,9 +35,17 @@ def _run(arguments: list[str]) -> int:
         return _refuse(str(error))
     except MemoryError:
         return _refuse("not enough memory")
+    except OSError as error:
+        return _refuse_stdout(error)
     except TyperException as error:
         return _refuse(f"{error.format_message()} (see waterclock --help)")
     return code if isinstance(code, int) else 0
+
+
+def _refuse_stdout(error: OSError) -> int:
+    """Output that can't be written (a full disk): what is left of it is dropped, so that the exit is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _refuse(f"{error.filename or 'output'}: {error.strerror}")
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -50,8 +50,12 @@ def _prompt(prompt: str | None) -> str:
     if prompt is None and sys.stdin.isatty():
         raise InputError("prompt: missing; give it as an argument or on stdin")
     text = sys.stdin.read() if prompt is None else prompt
-    if not text:
+    if not text.strip():
         raise InputError("prompt: is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"prompt: not UTF-8 at character {error.start}") from None
     return text
 
 

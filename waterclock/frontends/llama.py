@@ -63,7 +63,7 @@ def read_config(file: GgufFile) -> ModelConfig:
     hidden, num_heads = _positive(file, "embedding_length"), _positive(file, "attention.head_count")
     head_dim = file.optional("llama.attention.key_length", int, hidden // num_heads)
     config = ModelConfig(
-        name=" ".join(file.optional("general.name", str, file.path.stem).split()),
+        name=printable(file.optional("general.name", str, file.path.stem)),
         hidden=hidden,
         intermediate=_positive(file, "feed_forward_length"),
         num_layers=_positive(file, "block_count"),
@@ -79,6 +79,11 @@ def read_config(file: GgufFile) -> ModelConfig:
     )
     _check_dimensions(file, config)
     return config
+
+
+def printable(name: str) -> str:
+    """One line without control characters, since it will be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def _positive(file: GgufFile, key: str) -> int:
