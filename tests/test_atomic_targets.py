@@ -29,5 +29,5 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [250, 300])
 def test_a_name_that_is_too_long_is_one_line(tmp_path: Path, length: int) -> None:
-    with pytest.raises(InputError, match="cannot write: .*too long"):
+    with pytest.raises(InputError, match=r"cannot write: .*too long"):
         check_new(tmp_path / ("a" * length))
