@@ -1,5 +1,6 @@
 """Parts: components that a design has many of, each made into Verilog once and placed as often as it is needed."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,13 @@ CLOCK, RESET = "clk", "rst"
 
 @dataclass(frozen=True)
 class Part:
-    """A component as a Verilog module: its name, its ports, and which of clock and reset it has."""
+    """A component as a Verilog module: its name, its ports, which of clock and reset it has, and whether its places
+    should share its code in a simulation: not if it moves much and computes little (a component says `dissolves`)."""
 
     module: str
     signature: wiring.Signature
     clocking: tuple[str, ...]
+    is_shared: bool
 
 
 class Parts:
@@ -26,6 +29,7 @@ class Parts:
     def __init__(self) -> None:
         self._verilog_by_name: dict[str, str] = {}
         self._part_by_key: dict[Hashable, Part] = {}
+        self._num_places: Counter[str] = Counter()
 
     @property
     def verilog(self) -> str:
@@ -33,9 +37,10 @@ class Parts:
         return "\n".join(self._verilog_by_name.values())
 
     @property
-    def placed(self) -> tuple[Part, ...]:
-        """Every component that is a module."""
-        return tuple(self._part_by_key.values())
+    def shared(self) -> tuple[Part, ...]:
+        """The components that are placed more than once, but for those that are quicker where they are placed."""
+        parts = self._part_by_key.values()
+        return tuple(part for part in parts if part.is_shared and self._num_places[part.module] > 1)
 
     def add(self, name: str, source: str) -> None:
         """Have a module that is written in Verilog."""
@@ -47,7 +52,7 @@ class Parts:
         return verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
 
     def part(self, make: Callable[..., wiring.Component], arguments: tuple[Hashable, ...]) -> Part:
-        """The component `make(*arguments)` as a module, which is made only once."""
+        """The component `make(*arguments)` as a module, which is made only once, for one more place."""
         key = (make, arguments)
         if key not in self._part_by_key:
             component = make(*arguments)
@@ -57,8 +62,11 @@ class Parts:
             text = self.module_text(component, name)
             clocking = tuple(port for port in (CLOCK, RESET) if f"\n  input {port};" in text)
             self.add(name, text)
-            self._part_by_key[key] = Part(name, component.signature, clocking)
-        return self._part_by_key[key]
+            dissolves = getattr(component, "dissolves", False)
+            self._part_by_key[key] = Part(name, component.signature, clocking, not dissolves)
+        part = self._part_by_key[key]
+        self._num_places[part.module] += 1
+        return part
 
 
 def _domain(name: str) -> ClockDomain:

@@ -60,6 +60,8 @@ def widened(vector: Value) -> Value:
 class Streams(wiring.Component):
     """The registers of one position. `widths` says what each port may bring: words, bytes, or both in turn."""
 
+    dissolves = True
+
     def __init__(self, chip: Chip, widths: tuple[frozenset[Width], ...]) -> None:
         self.chip, self.widths = chip, widths
         streams = streams_layout(chip)

@@ -203,6 +203,6 @@ def _built(design: Design) -> Path:
 
     def compile_() -> Path:
         rtl, parts = design.elaborated()
-        return compiled(rtl, sharing(parts.placed), design.harness)
+        return compiled(rtl, sharing(parts.shared), design.harness)
 
     return noted(f"{design.identity}\0{design.native}", compile_)
