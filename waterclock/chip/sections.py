@@ -15,7 +15,7 @@ class WeightCell(StrEnum):
 
 
 def _latency(meaning: str) -> Whole:
-    return Whole(1, 1024, f"cycles from issue to result: {meaning}")
+    return Whole(1, 128, f"cycles from issue to result: {meaning}")
 
 
 @dataclass(frozen=True)

@@ -94,24 +94,16 @@ def check(
     context: Context = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a model can run on a chip, and if not, why; a compiled folder is verified and its programs proven."""
-    from waterclock.chip import load
-    from waterclock.compiler.compile import DEFAULT_CONTEXT
-    from waterclock.runtime.bundle import check_model
-    from waterclock.runtime.llm import DEFAULT_CHIP, open_bundle
+    """Say whether a model or a compiled folder can run on a chip, and if not, why: it is compiled and proven."""
+    from waterclock.runtime.llm import open_bundle
     from waterclock.simulator.link import link
 
-    chosen = chosen_chip(chip, changes)
     with progress() as phase:
-        if Path(model).is_dir():
-            deployment = open_bundle(model, chosen, context, phase).deployment
-            phase("linking")
-            for program in deployment.programs.values():
-                link(program, deployment.chip)
-            chosen, context = deployment.chip, deployment.max_context
-        else:
-            chosen, context = chosen or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context
-            check_model(model, chosen, context, phase)
+        deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
+        phase("linking")
+        for program in deployment.programs.values():
+            link(program, deployment.chip)
+    chosen, context = deployment.chip, deployment.max_context
     if as_json:
         print(
             json.dumps(

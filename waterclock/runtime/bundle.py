@@ -6,11 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from waterclock.chip import Chip
-from waterclock.compiler.compile import check, compile_model
+from waterclock.compiler.compile import compile_model
 from waterclock.compiler.deployment import Deployment
-from waterclock.compiler.lower import lower
-from waterclock.compiler.model import layered
-from waterclock.compiler.place import Placement
 from waterclock.errors import InputError
 from waterclock.frontends.tokenizer import Tokenizer
 from waterclock.quantize import Scheme, quantize
@@ -52,16 +49,6 @@ def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent
     phase("compiling")
     compiled = compile_model(graph, chip, context)
     return Bundle(compiled.deployment, model.tokenizer, origin_of(model, scheme))
-
-
-def check_model(reference: str | Path, chip: Chip, context: int, phase: Phase = silent) -> None:
-    """Everything that `build` refuses, found out by lowering and placing the model, without a schedule or a program."""
-    model = _model(reference, context, phase)
-    phase("quantizing")
-    graph = quantize(model.graph, Scheme())
-    phase("placing")
-    check(graph, chip, context)
-    lower(layers := layered(graph), chip, Placement(chip, layers.num_layers, context), context)
 
 
 def origin_of(model: Model, scheme: Scheme) -> Origin:
