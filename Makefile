@@ -10,12 +10,13 @@ BIN := $(VENV)/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest
+LIBERTY ?=
 PROMPT ?= Explain what a water clock is.
 
 export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help run test lint slow anchor bench lock clean
+.PHONY: help run test lint slow anchor formal synth bench lock clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 14
@@ -36,6 +37,14 @@ slow: $(STAMPS)/test $(STAMPS)/model | compiler-here ## the tests that take long
 
 anchor: $(STAMPS)/anchor $(STAMPS)/model ## compare with torch and transformers
 	$(PYTEST) -m anchor
+
+formal: $(STAMPS)/tools ## prove what holds of queues, streams and arithmetic
+	$(BIN)/waterclock rtl prove
+
+synth: $(STAMPS)/tools ## cells, area and clock; LIBERTY=FILE says which cells
+	@test -n "$(LIBERTY)" || { echo "make synth: LIBERTY=FILE is needed (Debian's qflow-tech-osu018 has one)" >&2; exit 2; }
+	mkdir -p build
+	$(BIN)/waterclock rtl synth --liberty $(LIBERTY) --output build/synth
 
 bench: $(STAMPS)/test $(STAMPS)/model ## measure
 	$(BIN)/python -m benchmarks
@@ -60,6 +69,10 @@ $(STAMPS)/run: requirements/run.lock pyproject.toml | $(STAMPS)/venv
 	touch $@
 
 $(STAMPS)/test: requirements/test.lock | $(STAMPS)/run
+	$(PIP) --require-hashes -r $<
+	touch $@
+
+$(STAMPS)/tools: requirements/tools.lock | $(STAMPS)/test
 	$(PIP) --require-hashes -r $<
 	touch $@
 

@@ -1,6 +1,5 @@
 """What the RTL tests share: they are skipped, with the reason, where Verilator or a compiler is missing."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _missing() -> str | None:
-    if find_spec("amaranth") is None:
-        return "the RTL needs the Python package amaranth"
-    from waterclock.rtl.build import missing_tools
+    from waterclock.rtl.tools import missing_tools
 
     return missing_tools()
 

@@ -1,4 +1,4 @@
-"""The RTL of `tiny` beside the stepper: every change of a launch in its cycle, and differences that are planted."""
+"""Lockstep itself: differences that are planted are found and named, and launches follow one another."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,47 +11,9 @@ from tests.programs import random_params, random_program, random_state
 from tests.rtl.compare import assembled, program_of
 from waterclock.chip import Chip
 from waterclock.errors import InputError
-from waterclock.isa.table import INSTRUCTION_BY_OPCODE, INSTRUCTIONS
 from waterclock.simulator.events import Event, Kind
 from waterclock.simulator.state import State
 from waterclock.simulator.stepper import step
-
-NUM_PROGRAMS = 60
-NUM_MANY_PROGRAMS = 1000
-
-
-def check_random_programs(tiny: Chip, seeds: range) -> set[str]:
-    """Run random programs one after another on one chip; the mnemonics of all that they hold."""
-    from waterclock.rtl.cosim import Memories
-    from waterclock.rtl.lockstep import Lockstep
-
-    state = random_state(tiny, seeds.start)
-    lockstep = Lockstep(
-        tiny, random_program(tiny, 0), Memories(state.mem, state.reram, state.sram, state.params)
-    )  # fmt: skip
-    seen: set[int] = set()
-    for seed in seeds:
-        program, params = random_program(tiny, seed), random_params(seed)
-        for index, value in params.items():
-            state.params[index] = value
-        events: list[Event] = []
-        stepped = step(tiny, program, state, events.append)
-        lockstep.load(program)
-        checked = lockstep.launch(params, events, stepped.length_cycles)
-        assert checked.difference is None, f"program {seed}: {checked.difference}"
-        state = stepped.state
-        assert (lockstep.mem == state.mem).all()
-        seen |= {int(op) for queue in program.queues.values() for op in queue["op"]}
-    return {INSTRUCTION_BY_OPCODE[op].mnemonic for op in seen}
-
-
-def test_random_programs_equal_the_stepper(tiny: Chip) -> None:
-    assert check_random_programs(tiny, range(NUM_PROGRAMS)) == set(INSTRUCTIONS)
-
-
-@pytest.mark.slow
-def test_many_random_programs_equal_the_stepper(tiny: Chip) -> None:
-    check_random_programs(tiny, range(NUM_PROGRAMS, NUM_PROGRAMS + NUM_MANY_PROGRAMS))
 
 
 @pytest.fixture(scope="module")

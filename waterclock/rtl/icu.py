@@ -69,6 +69,11 @@ class Level:
         return [target[name].eq(getattr(self, name)) for name in LEVEL.members]
 
 
+def _counted(cycles: Value) -> Value:
+    """One cycle more, up to a number that no period reaches: a body that is too long stays too long."""
+    return Mux(cycles.all(), cycles, cycles + 1)[:COUNT_BITS]
+
+
 def chosen(condition: Value, yes: Level, no: Level) -> Level:
     """One level or the other."""
     return Level(*(Mux(condition, getattr(yes, name), getattr(no, name)) for name in LEVEL.members))
@@ -221,9 +226,10 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         fresh, waiting, count, repeats = Signal(), Signal(), Signal(COUNT_BITS), Signal(COUNT_BITS)
-        self.fresh, self.waiting = fresh, waiting
+        self.fresh, self.waiting, self.count, self.repeats = fresh, waiting, count, repeats
         kept = [Signal(LEVEL, name=f"level_{number}") for number in range(MAX_LOOPS)]
         levels, crowded = self._entered(m, [Level(*(one[name] for name in LEVEL.members)) for one in kept])
+        self.inside = levels
         at_hand = self.running & ~waiting & (self.index < self.length)
         is_nop, is_issue = self._is(0, "icu.nop"), self._is_issue()
         repeat = fields_of(self.window[1], "icu.repeat")
@@ -243,7 +249,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [statement for target in kept for statement in Level.none().assign(target)]
             m.d.sync += self.index.eq(self.starts)
         with m.Elif(self.running):
-            older = [Level(one.live, one.head, (one.elapsed + 1)[:COUNT_BITS], one.iteration) for one in levels]
+            older = [Level(one.live, one.head, _counted(one.elapsed), one.iteration) for one in levels]
             older = [level.wired(m, f"older_{number}") for number, level in enumerate(older)]
             m.d.sync += [statement for one, target in zip(older, kept, strict=True) for statement in one.assign(target)]
             wraps = is_repeated & (count + 1 == repeat.distance)

@@ -20,7 +20,8 @@ from waterclock.isa.program import Program, empty_instructions
 from waterclock.isa.record import Records
 from waterclock.isa.table import OPCODES
 from waterclock.rtl.core import LAUNCH_CYCLES, built_queues
-from waterclock.rtl.cosim import Memories, design_of, encoded, first_fault, loading, params_loading
+from waterclock.rtl.cosim import design_of, first_fault, loading
+from waterclock.rtl.images import Memories, declared_ranges, encoded, param_writes, writes
 from waterclock.rtl.streams import BYTES_PER_WORD
 from waterclock.rtl.verilated import Simulation, Words, address
 from waterclock.rtl.watches import MAX_WORDS, Due, Event, Watches, in_hexadecimal, packed
@@ -94,13 +95,15 @@ class Lockstep:
         self.program = program
         idle = {queue.name: _start_only() for queue in built_queues(self.chip)}
         queues = encoded(self.chip, {**idle, **program.queues})
-        ranges = Memories(ranges=_ranges(self.chip, program))
-        self._simulation.drive(loading(self._simulation, self.chip, queues, ranges))
+        self._load(writes(self.chip, queues, Memories(ranges=declared_ranges(self.chip, program))))
+
+    def _load(self, rows: npt.NDArray[np.void]) -> None:
+        self._simulation.drive(loading(self._simulation, rows))
 
     def _start(self) -> None:
         """A new chip with nothing but its memories."""
         self._simulation = Simulation(design_of(self.chip))
-        self._simulation.drive(loading(self._simulation, self.chip, {}, self._memories))
+        self._load(writes(self.chip, {}, self._memories))
         shape = (self.chip.num_mem, self.chip.mem.num_words, self.chip.lanes)
         self.mem = np.zeros(shape, np.int32)
         """MEM as the RTL's write ports have left it: [num_mem, num_words, lanes]."""
@@ -127,7 +130,8 @@ class Lockstep:
         """Write the parameters, launch and go on to cycle 0."""
         launching = self._simulation.blank(LAUNCH_CYCLES)
         self._simulation.column(launching, "launch")[0] = 1
-        self._simulation.drive(np.concatenate([params_loading(self._simulation, self.chip, params), launching]))
+        self._load(param_writes(self.chip, params))
+        self._simulation.drive(launching)
 
     def _compare(self, num_cycles: int, rows: npt.NDArray[np.void], pool: Words) -> tuple[int, npt.NDArray[np.void]]:
         """The cycles that agreed, and what did not in the one after."""
@@ -197,11 +201,3 @@ def _start_only() -> Records:
     rows = empty_instructions(1)
     rows["op"] = OPCODES["icu.start"]
     return rows
-
-
-def _ranges(chip: Chip, program: Program) -> npt.NDArray[np.int32]:
-    """The declared range of each parameter; an empty one where the program declares none."""
-    ranges = np.tile(np.array([1, 0], np.int32), (chip.num_params, 1))
-    for param in program.params:
-        ranges[param.index] = param.low, param.high
-    return ranges

@@ -1,0 +1,58 @@
+"""`waterclock rtl synth`: what the chip's hardware takes in the cells of a library."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waterclock.cli.app import AsJson, Changes, ChipOption, chip_of
+from waterclock.cli.rtl import DEFAULT_RTL_CHIP, rtl_app
+from waterclock.cli.terminal import print_rows, progress
+
+if TYPE_CHECKING:
+    from waterclock.rtl.synth import Synthesis
+
+
+@rtl_app.command("synth")
+def synth(
+    liberty: Annotated[Path, typer.Option(metavar="FILE", help="the cells: a liberty file")],
+    chip: ChipOption = None,
+    changes: Changes = None,
+    clock_of: Annotated[
+        list[str] | None, typer.Option("--clock", metavar="MNEMONIC", help="place and route a lane of it; repeatable")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="write synth.json and synth.svg here")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count cells and area by unit, and measure the clock of lanes on an FPGA; takes minutes."""
+    from waterclock.atomic import check_new, new_folder
+    from waterclock.rtl.synth import synthesis
+
+    if output:
+        check_new(output)
+    chosen = chip_of(chip or DEFAULT_RTL_CHIP, changes)
+    with progress() as phase:
+        made = synthesis(chosen, liberty, clock_of or [], phase)
+    text = json.dumps(made.record(), indent=2) + "\n"
+    if output:
+        with new_folder(output) as folder:
+            (folder / "synth.json").write_text(text)
+            (folder / "synth.svg").write_text(made.svg())
+    if as_json:
+        print(text, end="")
+    else:
+        _print(made)
+
+
+def _print(made: "Synthesis") -> None:
+    from waterclock.rtl.synth import HEADER
+    from waterclock.rtl.synth.report import NOTE
+
+    print_rows(list(made.rows()), header=HEADER)
+    for rate in made.clock_rates:
+        used = ", ".join(f"{number} {name}" for name, number in rate.used_by_resource.items())
+        print(f"\none lane of {rate.mnemonic}: {rate.clock_mhz} MHz with a latency of {rate.latency_cycles} ({used})")
+    print(f"\n{NOTE}")

@@ -1,0 +1,171 @@
+"""A chip as gates of a library: each module of its RTL synthesised once, then counted as often as it is placed.
+
+Memories, tile stores and clock gates are black boxes: they are macros on silicon, which no standard cell tells the area
+of. They are counted by kind. Nothing is flattened, so nothing is optimised across modules.
+"""
+
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+
+from waterclock.chip import Chip
+from waterclock.errors import InputError
+from waterclock.rtl import cells, clock, ram
+from waterclock.rtl.core import Core
+from waterclock.rtl.parts import Part, Parts
+from waterclock.rtl.pipeline import latency_of
+from waterclock.rtl.synth import yosys
+from waterclock.rtl.synth.liberty import Library
+from waterclock.rtl.vxm import DATAPATHS, FETCH_CYCLES, MNEMONICS, Halving, Lane
+
+TOP = "chip"
+BLACK_BOXES = (cells.NAME, ram.NAME, clock.NAME)
+VERILOG, STATISTICS = "chip.v", "statistics.json"
+ALONE = "alone_"
+"""Before the name of a module that is one lane of one instruction."""
+
+
+class Shells(Parts):
+    """Parts of which those that are black boxes have ports only; `kind_by_module` says what components there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind_by_module: dict[str, str] = {}
+
+    def part(self, make: Callable[..., wiring.Component], arguments: tuple[Hashable, ...]) -> Part:
+        made = super().part(make, arguments)
+        self.kind_by_module[made.module] = made.module.rpartition("_")[0]
+        return made
+
+    def add(self, name: str, source: str) -> None:
+        if name in BLACK_BOXES:
+            head, end, _ = source.partition(");")
+            source = f"(* blackbox *)\n{head.strip()}{end}\nendmodule\n"
+        super().add(name, source)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Cells of the library, the flip-flops among them, their area in its unit, and black boxes by kind."""
+
+    num_cells: int = 0
+    num_flip_flops: int = 0
+    area: float = 0.0
+    black_boxes: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def plus(self, other: "Count", times: int = 1) -> "Count":
+        boxes = dict(self.black_boxes)
+        for kind, number in other.black_boxes.items():
+            boxes[kind] = boxes.get(kind, 0) + times * number
+        return Count(
+            self.num_cells + times * other.num_cells, self.num_flip_flops + times * other.num_flip_flops,
+            self.area + times * other.area, boxes,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """What Yosys counted in each module, and which components the modules are."""
+
+    cells_by_module: Mapping[str, Mapping[str, int]]
+    library: Library
+    kind_by_module: Mapping[str, str]
+
+    @cached_property
+    def _counts(self) -> dict[str, Count]:
+        return {}
+
+    def of(self, module: str) -> Count:
+        """Everything in a module and what it is made of. InputError if a cell has no area."""
+        if module not in self._counts:
+            total = Count()
+            for cell, number in self.cells_by_module[module].items():
+                total = total.plus(self._one(cell), number)
+            self._counts[module] = total
+        return self._counts[module]
+
+    def _one(self, cell: str) -> Count:
+        if cell in BLACK_BOXES:
+            return Count(black_boxes={cell: 1})
+        if cell in self.cells_by_module:
+            return self.of(cell)
+        if cell not in self.library.area_by_cell:
+            raise InputError(f"{self.library.name}: no cell to make {cell} of")
+        return Count(1, int(cell in self.library.flip_flops), self.library.area_by_cell[cell])
+
+    def units(self) -> dict[str, tuple[int, Count]]:
+        """Of each kind of unit: how many there are, and all of them together; the rest is `wiring`."""
+        found: dict[str, tuple[int, Count]] = {}
+        self._walk(TOP, 1, found)
+        return dict(sorted(found.items()))
+
+    def _walk(self, module: str, times: int, found: dict[str, tuple[int, Count]]) -> None:
+        for cell, number in self.cells_by_module[module].items():
+            kind = self.kind_by_module.get(cell)
+            if kind is None and cell in self.cells_by_module:
+                self._walk(cell, times * number, found)
+                continue
+            unit, placed = (kind, times * number) if kind else ("wiring", 0)
+            before, total = found.get(unit, (0, Count()))
+            found[unit] = (before + placed, total.plus(self._one(cell), times * number))
+
+
+def synthesise(chip: Chip, library: Library, folder: Path) -> Netlist:
+    """Make the gates of a chip, and of one lane of each VXM instruction, in a folder.
+
+    WaterclockError if Yosys is missing or fails.
+    """
+    lanes = {_alone(mnemonic): lane_alone(chip, mnemonic) for mnemonic in MNEMONICS}
+    return netlist_of({TOP: Core(chip), **lanes}, library, folder)
+
+
+def netlist_of(component_by_name: Mapping[str, wiring.Component], library: Library, folder: Path) -> Netlist:
+    """Make the gates of components, each a module of this name, in a folder."""
+    parts = Shells()
+    tops = [parts.module_text(component, name) for name, component in component_by_name.items()]
+    (folder / VERILOG).write_text("\n".join((parts.verilog, *tops)))
+    yosys.run(_script(library.path), folder)
+    modules = json.loads((folder / STATISTICS).read_text())["modules"]
+    return Netlist(_cells_by_module(modules), library, parts.kind_by_module)
+
+
+def lane_alone(chip: Chip, mnemonic: str) -> wiring.Component:
+    """One lane of a VXM instruction by itself; of a reduction, one lane of one halving."""
+    cycles = latency_of(mnemonic, chip) - FETCH_CYCLES
+    return Lane((mnemonic,), cycles) if mnemonic in DATAPATHS else Halving(mnemonic, cycles // chip.log2_lanes)
+
+
+def _alone(mnemonic: str) -> str:
+    return ALONE + mnemonic.replace(".", "_")
+
+
+def lane_counts(netlist: Netlist) -> dict[str, Count]:
+    """What one lane of each VXM instruction takes by itself."""
+    return {mnemonic: netlist.of(_alone(mnemonic)) for mnemonic in MNEMONICS}
+
+
+def _script(liberty: Path) -> tuple[str, ...]:
+    return (
+        f"read_verilog {VERILOG}", "setattr -mod -unset top *", "hierarchy -check", "proc", "opt -fast", "memory",
+        "setattr -unset init */w:*", "opt -fast", "wreduce", "alumacc", "share", "opt -fast", "techmap", "opt -fast",
+        f"dfflibmap -liberty {liberty}", f"abc -liberty {liberty}", "opt_clean",
+        f"tee -q -o {STATISTICS} stat -json",
+    )  # fmt: skip
+
+
+def _cells_by_module(modules: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """The cells and modules that each module has in it, with how often."""
+    found: dict[str, dict[str, int]] = {}
+    for name, module in modules.items():
+        placed = {**module["num_cells_by_type"], **module.get("num_submodules_by_type", {})}
+        found[_bare(name)] = {_bare(cell): int(number) for cell, number in placed.items()}
+    return found
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("\\")
