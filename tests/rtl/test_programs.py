@@ -33,7 +33,9 @@ def run(chip: Chip, seed: int) -> frozenset[str]:
         checked = lockstep.launch(params, events, stepped.length_cycles)
         assert checked.difference is None, f"program {seed}, {checked.difference}"
         state = stepped.state
-    assert (lockstep.mem == state.mem).all()
+    assert (lockstep.cells("mem", state.mem) == state.mem).all()
+    assert (lockstep.cells("reram", state.reram) == state.reram).all()
+    assert (lockstep.cells("sram", state.sram) == state.sram).all()
     opcodes = {op for rows in program.queues.values() for op in rows["op"].tolist()}
     return frozenset(INSTRUCTION_BY_OPCODE[op].mnemonic for op in opcodes)
 

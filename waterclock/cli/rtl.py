@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,18 +71,19 @@ def verify(
     from waterclock.rtl.tools import check_tools_to_run
 
     check_tools_to_run()
+    begin = perf_counter()
     with progress() as phase:
         deployment = _deployment(model, _chip_to_verify(model, chip, changes), context, phase)
         check = _check_of(deployment, num_tokens, phase)
     tokens = list(counted(check.generate(first_token, num_tokens), num_tokens, "tokens"))
-    difference = tokens[-1].checked.difference
-    if difference is not None:
+    seconds = perf_counter() - begin
+    if difference := tokens[-1].checked.difference:
         _write_waveform(check, difference.cycle, waveform)
     if as_json:
-        print(json.dumps(_record(deployment, tokens), indent=2))
+        print(json.dumps(_record(deployment, tokens, seconds), indent=2))
     else:
-        _print_result(deployment, tokens)
-    if difference is not None:
+        _print_result(deployment, tokens, seconds)
+    if tokens[-1].difference is not None:
         raise typer.Exit(EXIT_DIFFERENT)
 
 
@@ -159,7 +161,7 @@ def _totals(tokens: "list[CheckedToken]") -> tuple[int, int, float]:
     return cycles, changes, sum(check.seconds for check in checks)
 
 
-def _record(deployment: "Deployment", tokens: "list[CheckedToken]") -> dict[str, Any]:
+def _record(deployment: "Deployment", tokens: "list[CheckedToken]", wall_s: float) -> dict[str, Any]:
     num_cycles, num_changes, seconds = _totals(tokens)
     difference = tokens[-1].checked.difference
     return {
@@ -168,20 +170,27 @@ def _record(deployment: "Deployment", tokens: "list[CheckedToken]") -> dict[str,
         "tokens": [token.token for token in tokens] + [tokens[-1].next_token],
         "num_cycles": num_cycles,
         "num_changes": num_changes,
+        "num_logits": sum(token.num_logits for token in tokens),
         "cycles_per_s": num_cycles / seconds,
-        "difference": None if difference is None else asdict(difference),
+        "rtl_s": seconds,
+        "stepper_s": sum(token.stepping_s for token in tokens),
+        "wall_s": wall_s,
+        "is_equal": tokens[-1].difference is None,
+        "difference": asdict(difference) if difference else tokens[-1].difference,
     }
 
 
-def _print_result(deployment: "Deployment", tokens: "list[CheckedToken]") -> None:
+def _print_result(deployment: "Deployment", tokens: "list[CheckedToken]", wall_s: float) -> None:
     num_cycles, num_changes, seconds = _totals(tokens)
     ids = " ".join(str(token.token) for token in tokens)
-    difference = tokens[-1].checked.difference
+    stepping_s = sum(token.stepping_s for token in tokens)
+    num_logits = sum(token.num_logits for token in tokens)
     print_rows([
         ("model", deployment.config.name),
         ("chip", deployment.chip.name),
         ("tokens", f"{ids} -> {tokens[-1].next_token}"),
-        ("compared", f"{num_changes:,} changes in {num_cycles:,} cycles"),
+        ("compared", f"{num_changes:,} changes in {num_cycles:,} cycles, then all memory cells, {num_logits:,} logits"),
         ("speed", f"{num_cycles / seconds:,.0f} cycles/s on this host, comparison included"),
-        ("result", "equal in every bit and cycle" if difference is None else str(difference)),
+        ("time", f"{wall_s:,.1f} s: RTL {seconds:,.1f} s, stepper {stepping_s:,.1f} s, the rest making both ready"),
+        ("result", tokens[-1].difference or "equal in every bit and cycle"),
     ])  # fmt: skip

@@ -48,6 +48,8 @@ BUILT: Mapping[SliceKind, Built] = MappingProxyType({
 })  # fmt: skip
 """The kinds of slice that are built."""
 STORES_PER_SLICE = 2
+LOADING = "loading"
+"""The clock domain of the load bus: what looks at it stands still while nothing is loaded."""
 
 
 def store_target(chip: Chip, piece: Slice) -> int:
@@ -79,10 +81,9 @@ def widths_by_port(chip: Chip, kind: SliceKind) -> tuple[frozenset[Width], ...]:
 
 
 def _row_members(chip: Chip) -> dict[str, wiring.Member]:
-    streams = data.ArrayLayout(streams_layout(chip), chip.num_positions)
+    streams = Out(streams_layout(chip)).array(chip.num_positions)
     return {
-        "load": In(LoadBus()), "launch": In(1), "running": Out(1),
-        "eastward": Out(streams), "westward": Out(streams),
+        "load": In(LoadBus()), "launch": In(1), "running": Out(1), "eastward": streams, "westward": streams,
         "holds": Out(holds_layout(chip)), "hold_arrives": Out(chip.vxm.num_holds),
         "words_written": Out(data.ArrayLayout(mem.written_layout(chip), chip.num_mem)),
         "rows_written": Out(data.ArrayLayout(mxm.written_layout(chip), chip.num_mxm)),
@@ -112,7 +113,8 @@ class Row(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         names = self.load.signature.members
-        self.loading = registered(m, "loading", {name: getattr(self.load, name) for name in names})
+        self.loading = registered(m, LOADING, {name: getattr(self.load, name) for name in names}, LOADING)
+        gate_clock(m, platform, LOADING, ~(self.load.valid | self.loading["valid"]))
         queues = self._queues(m, platform)
         positions: list[Streams] = []
         for piece in self.chip.slices:
@@ -194,9 +196,8 @@ class Core(wiring.Component):
         row = self.row
         gate_clock(m, platform, "running", self.frozen)
         m.submodules.row = DomainRenamer({"sync": "running"})(row)
-        wiring.connect(m, wiring.flipped(self.load), row.load)
-        m.d.comb += row.launch.eq(self.launch)
-        outputs = (name for name, member in _row_members(self.chip).items() if member.flow == wiring.Out)
-        m.d.comb += [getattr(self, name).eq(getattr(row, name)) for name in outputs]
+        ports = zip(row.signature.flatten(self), row.signature.flatten(row), strict=True)
+        for (_, member, outside), (_, _, inside) in ports:
+            m.d.comb += outside.eq(inside) if member.flow == wiring.Out else inside.eq(outside)
         m.d.comb += self.frozen.eq(any_of(row.traces[place].cause != 0 for place in range(len(row.queues))))
         return m

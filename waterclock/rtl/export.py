@@ -14,12 +14,13 @@ from waterclock.isa.program import Program
 from waterclock.rtl.core import LAUNCH_CYCLES
 from waterclock.rtl.cosim import design_of
 from waterclock.rtl.images import Memories, Store, declared_ranges, encoded, stores, writes
-from waterclock.rtl.verilated import TOP
+from waterclock.rtl.parts import CLOCK, RESET
+from waterclock.rtl.verilated import TOP, Port
 
 WORD_DIGITS = 8
 MEANING_BY_PORT: Mapping[str, str] = MappingProxyType({
-    "clk": "clock, rising edge",
-    "rst": "reset, active high; memories keep what they hold",
+    CLOCK: "clock, rising edge",
+    RESET: "reset, active high; memories keep what they hold",
     "load__valid": "write `data` to `column` of `row` of the store `target` at the next edge",
     "load__target": "number of a store",
     "load__row": "row of the store",
@@ -28,8 +29,8 @@ MEANING_BY_PORT: Mapping[str, str] = MappingProxyType({
     "launch": f"start all queues: cycle 0 of the program is {LAUNCH_CYCLES} cycles later",
     "running": "a queue is not at its end",
     "frozen": "the clock of the slices stands still: an entry is illegal, `traces` says which and why",
-    "eastward": "stream registers flowing east: position, stream, lane; lowest first",
-    "westward": "stream registers flowing west: position, stream, lane; lowest first",
+    "eastward": "stream registers flowing east at the position that ends the name: stream, lane; lowest first",
+    "westward": "stream registers flowing west at the position that ends the name: stream, lane; lowest first",
     "holds": "hold registers: register, lane; lowest first",
     "hold_arrives": "a bit for each hold register: it takes a new value at the end of this cycle",
     "params": "launch parameters as an issue sees them, 32 bits each",
@@ -43,13 +44,13 @@ MEANING_BY_PORT: Mapping[str, str] = MappingProxyType({
 def ports(chip: Chip) -> list[dict[str, Any]]:
     """Every port: name, direction, width and meaning."""
     design = design_of(chip)
-    widths = {"clk": 1, "rst": 1, **{name: port.bits for name, port in design.inputs.items()}}
-    inputs = [_port(name, "input", bits) for name, bits in widths.items()]
-    return inputs + [_port(name, "output", port.bits) for name, port in design.outputs.items()]
+    inputs = [Port(name, 1, 0) for name in (CLOCK, RESET)] + list(design.inputs.values())
+    return [_port(port, "input") for port in inputs] + [_port(port, "output") for port in design.outputs.values()]
 
 
-def _port(name: str, direction: str, bits: int) -> dict[str, Any]:
-    return {"name": name, "direction": direction, "bits": bits, "meaning": MEANING_BY_PORT[name]}
+def _port(port: Port, direction: str) -> dict[str, Any]:
+    meaning = MEANING_BY_PORT[port.array or port.name]
+    return {"name": port.name, "direction": direction, "bits": port.bits, "meaning": meaning}
 
 
 def description(chip: Chip) -> dict[str, Any]:

@@ -8,7 +8,7 @@ each loop that it is in. The front runs `LEAD_CYCLES` ahead of the issues, which
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, DomainRenamer, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,20 +18,18 @@ from waterclock.isa.layout import accepted, field_by_path, word_bits
 from waterclock.isa.record import NUM_LEVELS
 from waterclock.isa.table import CONTROL
 from waterclock.rtl.address import ADDRESS_CYCLES, is_outside, resolve
-from waterclock.rtl.clock import gate_clock
+from waterclock.rtl.clock import place_while_active
 from waterclock.rtl.entry import CONTROL_BITS, any_of, decode, fields_of, is_opcode, issue_layout
 from waterclock.rtl.legality import CAUSE_BITS, cause_of
 from waterclock.rtl.load import WORD_BITS, LoadBus
 from waterclock.rtl.params import params_layout
-from waterclock.rtl.pipeline import Values, delay, delays, registered, wire
+from waterclock.rtl.pipeline import Values, delay, registered, wire
 from waterclock.rtl.ram import LookUpRam
 
 SET_PARAM = "icu.set_param"
 MAX_LOOPS = NUM_LEVELS - 1
 LEAD_CYCLES = 2 + ADDRESS_CYCLES
 """Cycles from the sequencer's decision to the issue: one to read the entry, one to decode it, then the addresses."""
-ACTIVE = "active"
-"""The clock domain of what leads to an issue: it stands still while there is nothing under way."""
 WINDOW = 2 + MAX_LOOPS
 """The entry at hand, a repeat, and the loop ends that can follow."""
 COUNT_BITS = max(field_by_path("icu.loop")[path].bits for path in ("n", "distance")) + 1
@@ -171,9 +169,8 @@ class Icu(wiring.Component):
         ]  # fmt: skip
         front = {"valid": sequencer.valid, "cause": sequencer.cause, "entry": sequencer.index}
         front |= {f"iteration.{level}": sequencer.iteration[level] for level in range(NUM_LEVELS)}
-        under_way = delays(m, "under_way", {"any": sequencer.valid | sequencer.cause.any()}, LEAD_CYCLES)
-        gate_clock(m, platform, ACTIVE, ~any_of(stage["any"] for stage in under_way))
-        m.submodules.lead = DomainRenamer(ACTIVE)(self._lead({**front, "word": store.word}))
+        lead = self._lead({**front, "word": store.word})
+        place_while_active(m, platform, "lead", lead, sequencer.valid | sequencer.cause.any(), LEAD_CYCLES)
         return m
 
     def _lead(self, front: Values) -> Module:

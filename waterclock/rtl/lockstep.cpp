@@ -2,7 +2,7 @@
 #include <cstring>
 #include <vector>
 
-struct Shape { Word num_mem, num_words, lanes, num_mxm, num_holds, num_params; };
+struct Shape { Word num_mem, num_words, lanes, num_mxm, num_holds, num_params, num_streams; };
 // A change that is due: `value` is the first of its words in the pool. Watches are numbered through: MEM slices, MXM
 // slices, hold registers, parameters, and one for results on streams.
 struct Event { uint64_t cycle; Word watch, address, value, num_words; };
@@ -18,7 +18,8 @@ public:
     Lockstep(Simulation& simulation, const Shape& shape, Word* mem, const Event* events, uint64_t num_events,
              const Word* pool, Difference& difference)
         : top(simulation.top), shape(shape), mem(mem), next(events), begin(events), end(events + num_events),
-          pool(pool), difference(difference), holding((shape.num_holds + word_bits - 1) / word_bits, 0) {}
+          pool(pool), difference(difference), holding((shape.num_holds + word_bits - 1) / word_bits, 0),
+          registers{places_of_eastward(top), places_of_westward(top)} {}
 
     // Cycles until a difference, or all.
     uint64_t run(uint64_t cycles) {
@@ -40,6 +41,7 @@ private:
     const Word* pool;
     Difference& difference;
     std::vector<Word> holding;  // holds that took a value at the last edge
+    const std::vector<const Word*> registers[2];  // of streams flowing east and west, by position
     uint64_t cycle = 0;
 
     bool agrees() {
@@ -122,11 +124,10 @@ private:
 
     // A result on its stream, in each direction that it leaves in; the address is (x * num_streams + stream) * 4 + ways.
     bool stream_agrees() {
-        const Word offset = next->address / 4 * shape.lanes;
+        const Word place = next->address / 4, x = place / shape.num_streams, stream = place % shape.num_streams;
         const std::size_t num_bytes = next->num_words * sizeof(Word);
-        const Word* registers[] = {top.eastward.data(), top.westward.data()};
         for (Word way = 0; way < 2; ++way) {
-            const Word* held = registers[way] + offset / sizeof(Word);
+            const Word* held = registers[way][x] + stream * shape.lanes / sizeof(Word);
             if (next->address >> way & 1 && std::memcmp(held, pool + next->value, num_bytes) != 0)
                 return differs(next->watch, next->address, held, next->num_words);
         }

@@ -9,6 +9,7 @@ import ctypes
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from waterclock.isa.assembly import instruction_text
 from waterclock.isa.program import Program, empty_instructions
 from waterclock.isa.record import Records
 from waterclock.isa.table import OPCODES
+from waterclock.rtl import cell_images
 from waterclock.rtl.core import LAUNCH_CYCLES, built_queues
 from waterclock.rtl.cosim import design_of, first_fault, loading
 from waterclock.rtl.images import Memories, declared_ranges, encoded, param_writes, writes
@@ -103,7 +105,8 @@ class Lockstep:
     def _start(self) -> None:
         """A new chip with nothing but its memories."""
         self._simulation = Simulation(design_of(self.chip))
-        self._load(writes(self.chip, {}, self._memories))
+        cell_images.fill(self._simulation, self.chip, self._memories)
+        self._load(writes(self.chip, {}, Memories(params=self._memories.params, ranges=self._memories.ranges)))
         shape = (self.chip.num_mem, self.chip.mem.num_words, self.chip.lanes)
         self.mem = np.zeros(shape, np.int32)
         """MEM as the RTL's write ports have left it: [num_mem, num_words, lanes]."""
@@ -136,7 +139,10 @@ class Lockstep:
     def _compare(self, num_cycles: int, rows: npt.NDArray[np.void], pool: Words) -> tuple[int, npt.NDArray[np.void]]:
         """The cycles that agreed, and what did not in the one after."""
         chip = self.chip
-        sizes = (chip.num_mem, chip.mem.num_words, chip.lanes, chip.num_mxm, chip.vxm.num_holds, chip.num_params)
+        sizes = (
+            chip.num_mem, chip.mem.num_words, chip.lanes, chip.num_mxm, chip.vxm.num_holds, chip.num_params,
+            chip.num_streams,
+        )  # fmt: skip
         shape, found = np.array(sizes, np.uint32), np.zeros(1, _DIFFERENCE)
         done = self._simulation.native("lockstep")(
             address(shape), address(self.mem), address(rows), ctypes.c_uint64(len(rows)), address(pool),
@@ -144,10 +150,14 @@ class Lockstep:
         )  # fmt: skip
         return done, found[0]
 
-    def outputs_around(self, cycle: int, before: int, after: int) -> tuple[int, Mapping[str, Words]]:
-        """All outputs, [cycle, word] by name, in the cycles around one of the last launch, and the first of these.
+    def cells(self, kind: str, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What the RTL's own cells hold, "mem", "reram" or "sram": as many and of the type as in `like`."""
+        return cell_images.read(self._simulation, self.chip, kind, like)
 
-        The launches are run once more for it, from the load on.
+    def outputs_around(self, cycle: int, before: int, after: int) -> tuple[int, Mapping[str, Words]]:
+        """All outputs in the cycles around one of the last launch, [cycle, word] by the name of port or array.
+
+        The first of these cycles comes first. The launches are run once more for it, from the load on.
         """
         self._start()
         first = max(0, cycle - before)
@@ -156,7 +166,8 @@ class Lockstep:
             self._prepare(launch.params)
             self._idle(first if number == len(self._launches) else launch.num_cycles)
         outputs = self._simulation.step(self._simulation.blank(cycle - first + after))
-        return first, {name: self._simulation.column(outputs, name) for name in self._simulation.design.outputs}
+        names = dict.fromkeys(port.array or port.name for port in self._simulation.design.outputs.values())
+        return first, {name: self._simulation.column(outputs, name) for name in names}
 
     def _idle(self, num_cycles: int) -> None:
         """Step without looking at the outputs, `CHUNK_CYCLES` at a time."""

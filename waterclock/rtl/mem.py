@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from waterclock.chip import Chip
 from waterclock.isa.table import OPCODES, Area, Width
 from waterclock.rtl.cells import CellArray
+from waterclock.rtl.clock import place_while_active
 from waterclock.rtl.entry import is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.pipeline import delay, latency_of
@@ -74,6 +75,7 @@ DATAPATHS: Mapping[str, Read | Write] = MappingProxyType({
     "mem.write_lane": Write(Width.WORD, _one_lane, Width.WORD),
 })  # fmt: skip
 MNEMONICS = issuing(Area.MEM, DATAPATHS)
+READS = tuple(mnemonic for mnemonic, datapath in DATAPATHS.items() if isinstance(datapath, Read))
 
 
 def written_layout(chip: Chip) -> data.StructLayout:
@@ -104,6 +106,12 @@ class Mem(wiring.Component):
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
+        m = Module()
+        begins, latency = self.issues[0].valid | self.load.valid, latency_of(READS[0], self.chip)
+        place_while_active(m, platform, "datapath", self._datapath(), begins, latency)
+        return m
+
+    def _datapath(self) -> Module:
         m = Module()
         bits = vector_bits(self.chip, Width.WORD)
         m.submodules.sram = self.sram = CellArray(bits, self.chip.mem.num_words, bits, BYTE_BITS)
@@ -154,8 +162,7 @@ class Mem(wiring.Component):
     def _result(self, m: Module) -> None:
         """The word read, one cycle after the issue, and later where the table grants more."""
         issue = self.issues[0]
-        reads = [mnemonic for mnemonic, datapath in DATAPATHS.items() if isinstance(datapath, Read)]
-        extra = {latency_of(mnemonic, self.chip) - 1 - SRAM_CYCLES for mnemonic in reads}.pop()
+        extra = {latency_of(mnemonic, self.chip) - 1 - SRAM_CYCLES for mnemonic in READS}.pop()
         is_word, valid = is_opcode(issue.opcode, "mem.read32"), Signal()
         m.d.comb += valid.eq(issue.valid & (is_word | is_opcode(issue.opcode, "mem.read8")))
         at_read = {

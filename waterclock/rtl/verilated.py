@@ -4,7 +4,7 @@ A call steps many clock cycles; what the ports hold before each edge comes back 
 """
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -23,7 +23,9 @@ WORD_BITS = 32
 
 HARNESS = """
 #include "V@top@.h"
+#include "verilated_syms.h"
 #include <cstdint>
+#include <vector>
 using Word = uint32_t;
 template <class T> static inline void put(T& port, const Word* words) { port = static_cast<T>(words[0]); }
 static inline void put(QData& port, const Word* words) { port = words[0] | static_cast<QData>(words[1]) << 32; }
@@ -37,8 +39,21 @@ template <std::size_t N> static inline void get(const VlWide<N>& port, Word* wor
 }
 @ports@
 struct Simulation { VerilatedContext context; V@top@ top{&context}; };
-extern "C" Simulation* create() { return new Simulation; }
-extern "C" void destroy(Simulation* simulation) { delete simulation; }
+extern "C" Simulation* create() {
+    Simulation* made = new Simulation;
+    made->top.eval();  // memories are 0 from now on, and not once more later
+    return made;
+}
+extern "C" void destroy(Simulation* simulation) {
+    Verilated::threadContextp(&simulation->context);  // it is there that a scope is forgotten, whosever it was
+    delete simulation;
+}
+extern "C" void* cells(Simulation* simulation, const char* path, uint64_t* num_bytes) {
+    const VerilatedScope* scope = simulation->context.scopeFind(path);
+    VerilatedVar* found = scope ? scope->varFind("cells") : nullptr;
+    *num_bytes = found ? found->totalSize() : 0;
+    return found ? found->datap() : nullptr;
+}
 extern "C" void step(Simulation* simulation, const Word* in, Word* out, uint64_t cycles) {
     V@top@& top = simulation->top;
     for (uint64_t cycle = 0; cycle < cycles; ++cycle, in += @num_in@) {
@@ -74,6 +89,12 @@ class Port:
     def num_words(self) -> int:
         return -(-self.bits // WORD_BITS)
 
+    @property
+    def array(self) -> str:
+        """The name of the array of ports that it is an element of; "" if of none."""
+        name, _, index = self.name.rpartition("__")
+        return name if index.isdecimal() else ""
+
 
 def _placed(bits_by_name: Mapping[str, int]) -> dict[str, Port]:
     ports: dict[str, Port] = {}
@@ -108,6 +129,11 @@ class Design:
         inputs, outputs = (_placed(bits_by_flow[flow]) for flow in (wiring.In, wiring.Out))
         return Design(make, identity, inputs, outputs, native)
 
+    def ports_of(self, name: str) -> list[Port]:
+        """The port of this name, or the elements of the array, in order."""
+        ports = {**self.inputs, **self.outputs}
+        return [ports[name]] if name in ports else [port for port in ports.values() if port.array == name]
+
     def elaborated(self) -> tuple[str, Parts]:
         """The component in Verilog, with the parts that it is made of."""
         parts = Parts()
@@ -116,7 +142,10 @@ class Design:
 
     @cached_property
     def harness(self) -> str:
-        accessors = "\n".join(map(_accessor, self.outputs.values()))
+        arrays = dict.fromkeys(port.array for port in self.outputs.values() if port.array)
+        accessors = "\n".join([
+            *map(_accessor, self.outputs.values()), *(_array_accessor(name, self.ports_of(name)) for name in arrays),
+        ])  # fmt: skip
         text = HARNESS.replace("@native@", self.native).replace("@ports@", accessors).replace("@top@", TOP)
         for verb, ports in (("put", self.inputs), ("get", self.outputs)):
             array = {"put": "in", "get": "out"}[verb]
@@ -130,6 +159,12 @@ def _accessor(port: Port) -> str:
     """C++ that gets one output."""
     size = f"constexpr std::size_t words_of_{port.name} = {port.num_words};"
     return f"{size}\nstatic inline void get_{port.name}(V{TOP}& top, Word* out) {{ get(top.{port.symbol}, out); }}"
+
+
+def _array_accessor(name: str, ports: Sequence[Port]) -> str:
+    """C++ that says where each element of an array of wide outputs lies."""
+    places = ", ".join(f"top.{port.symbol}.data()" for port in ports)
+    return f"static inline std::vector<const Word*> places_of_{name}(V{TOP}& top) {{ return {{{places}}}; }}"
 
 
 def num_words(ports: Mapping[str, Port]) -> int:
@@ -154,9 +189,9 @@ class Simulation:
         return np.zeros((num_cycles, num_words(self.design.inputs)), np.uint32)
 
     def column(self, words: Words, name: str) -> Words:
-        """The words of one port in all cycles: a view [cycle, word], lowest word first."""
-        port = self.design.inputs.get(name) or self.design.outputs[name]
-        return words[:, port.first : port.first + port.num_words]
+        """The words of a port, or of an array of ports, in all cycles: a view [cycle, word], lowest word first."""
+        ports = self.design.ports_of(name)
+        return words[:, ports[0].first : ports[-1].first + ports[-1].num_words]
 
     def step(self, inputs: Words) -> Words:
         """Clock the design once for each row of inputs; the outputs before each edge: [cycle, word]."""
@@ -174,6 +209,17 @@ class Simulation:
             raise ValueError(f"a cycle has {num_words(self.design.inputs)} words of inputs")
         self._library.step(self._handle, address(inputs), outputs, ctypes.c_uint64(len(inputs)))
 
+    def cells(self, path: str, num_words: int) -> Words:
+        """The memory cells at a place below the top, as they are: a view of words, good while the simulation is.
+
+        KeyError where there are none, or not so many.
+        """
+        num_bytes = ctypes.c_uint64(0)
+        found = self._library.cells(self._handle, f"TOP.{TOP}.{path}".encode(), ctypes.byref(num_bytes))
+        if not found or num_words * WORD_BITS // 8 > num_bytes.value:
+            raise KeyError(f"{path}: has {num_bytes.value} bytes of cells, not {num_words} words")
+        return np.ctypeslib.as_array((ctypes.c_uint32 * num_words).from_address(found))
+
     def native(self, name: str) -> Callable[..., int]:
         """A function of the design's own C++ that returns a uint64, given its arguments after the simulation."""
         function = self._library[name]
@@ -189,7 +235,7 @@ def address(words: npt.NDArray[Any]) -> ctypes.c_void_p:
 @cache
 def _library(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
-    library.create.restype = ctypes.c_void_p
+    library.create.restype = library.cells.restype = ctypes.c_void_p
     library.destroy.restype = library.step.restype = None
     return library
 
