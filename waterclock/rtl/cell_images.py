@@ -33,9 +33,11 @@ def _banks(chip: Chip, kind: str) -> Iterator[tuple[str, int, slice]]:
 
 def fill(simulation: Simulation, chip: Chip, memories: Memories) -> None:
     """Put memories, but not parameters, into the cells of a chip that does nothing."""
-    for kind in KINDS:
-        image = getattr(memories, kind)
-        for path, index, rows in _banks(chip, kind) if image is not None else ():
+    images: dict[str, npt.NDArray[Any] | None] = {kind: getattr(memories, kind) for kind in KINDS}
+    for kind, image in images.items():
+        if image is None:
+            continue
+        for path, index, rows in _banks(chip, kind):
             words = np.ascontiguousarray(image[index, rows]).view(np.uint32).ravel()
             simulation.cells(f"row.{path}.cells", len(words))[:] = words
 
