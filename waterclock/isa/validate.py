@@ -44,6 +44,18 @@ def check_records(queues: Mapping[str, Records], chip: Chip) -> None:
         raise_first(_problems(records, queue, chip))
 
 
+def num_cycles(records: Records) -> int:
+    """Cycles from cycle 0 to the end of a queue that `check_records` has passed."""
+    starts: list[int] = []
+    cycle = 0
+    numbers = zip(*(records[name].tolist() for name in ("op", "n", "distance", "body")), strict=True)
+    for entry, (op, n, distance, body) in enumerate(numbers):
+        mnemonic = INSTRUCTION_BY_OPCODE[op].mnemonic
+        starts.append(starts[entry - body] if mnemonic == "icu.loop" else cycle)
+        cycle = _next_cycle(mnemonic, cycle, _Span(entry, starts[entry]), n, distance)
+    return cycle
+
+
 def _queue(chip: Chip, name: str) -> Queue:
     if name not in chip.queue_by_name:
         raise InputError(f"{name}: chip {chip.name} has no such queue")
