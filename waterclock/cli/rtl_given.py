@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from waterclock.runtime.rtl_run import Given
     from waterclock.simulator.state import Words
 
-Place, Value = TypeVar("Place"), TypeVar("Value")
+Place = TypeVar("Place")
+Value = TypeVar("Value")
 WORD = re.compile(r"(\w+):(\d{1,9})=(.+)")
 PARAM = re.compile(r"p?(\d{1,3})=(.+)")
 BITS = 32
@@ -34,6 +35,7 @@ def check_below(limit: int, value: int, name: str) -> None:
 def _all(
     chip: "Chip", option: str, texts: Sequence[str], read: "Callable[[Chip, str], tuple[Place, Value]]"
 ) -> dict[Place, Value]:
+    """What each text says, by place."""
     found: dict[Place, Value] = {}
     for text in texts:
         try:

@@ -7,7 +7,7 @@ results may go, and the structure of repeats and loops.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,8 @@ def num_cycles(records: Records) -> int:
     """Cycles from cycle 0 to the end of a queue that `check_records` has passed."""
     starts: list[int] = []
     cycle = 0
-    numbers = zip(*(records[name].tolist() for name in ("op", "n", "distance", "body")), strict=True)
-    for entry, (op, n, distance, body) in enumerate(numbers):
+    rows = cast(list[tuple[int, int, int, int]], records[["op", "n", "distance", "body"]].tolist())
+    for entry, (op, n, distance, body) in enumerate(rows):
         mnemonic = INSTRUCTION_BY_OPCODE[op].mnemonic
         starts.append(starts[entry - body] if mnemonic == "icu.loop" else cycle)
         cycle = _next_cycle(mnemonic, cycle, _Span(entry, starts[entry]), n, distance)

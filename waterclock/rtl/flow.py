@@ -6,6 +6,7 @@ another one takes its place. Which results there are comes as records made befor
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ Bytes = npt.NDArray[np.uint8]
 NONE = -1
 STREAM = "stream"
 OUTPUT_BY_WAY = {Direction.EAST: "eastward", Direction.WEST: "westward"}
+NAME_BY_WAY = {Direction.EAST: "east", Direction.WEST: "west"}
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def first_difference(due: Flow, held: Bytes) -> Difference | None:
     wrong = np.argwhere((due.holder[..., None] != NONE) & (expected != held))
     if not len(wrong):
         return None
-    cycle, way, x, stream, lane = place = tuple(wrong[0].tolist())
-    result = due.results[due.holder[place[:-1]]]
-    where = f"{due.chip.slices[x].name}, stream {stream} flowing {str(WAYS[way].name).lower()}"
+    cycle, way, x, stream, lane = place = cast(tuple[int, int, int, int, int], tuple(wrong[0].tolist()))
+    result = due.results[int(due.holder[cycle, way, x, stream])]
+    where = f"{due.chip.slices[x].name}, stream {stream} flowing {NAME_BY_WAY[WAYS[way]]}"
     values = (in_hexadecimal([bytes([array[place]])]) for array in (expected, held))
     return Difference(0, cycle, where, lane, f"{result.queue}, entry {result.entry}", *values)

@@ -10,7 +10,7 @@ from waterclock.chip import Chip
 from waterclock.isa.program import Program
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE
 from waterclock.rtl.core import built_queues
-from waterclock.rtl.flow import Bytes, Flow, registers
+from waterclock.rtl.flow import NAME_BY_WAY, Bytes, Flow, registers
 from waterclock.rtl.streams import BYTE_BITS, BYTES_PER_WORD, WAYS, WORD_BITS
 from waterclock.rtl.verilated import Words
 from waterclock.rtl.wave_picture import Group, Row
@@ -59,7 +59,7 @@ def _streams(flow: Flow, held: Bytes, lane: int) -> Iterator[Group]:
             Row(flow.chip.slices[x].name, _texts(flow, numbers[:, x].tolist(), held[:, way, x, :, lane], stream))
             for x in passed
         ]
-        yield Group(f"stream {stream} flowing {str(WAYS[way].name).lower()}", rows)
+        yield Group(f"stream {stream} flowing {NAME_BY_WAY[WAYS[way]]}", rows)
 
 
 def _taken(flow: Flow) -> Iterator[tuple[int, int]]:
