@@ -148,6 +148,30 @@ def test_holds_parameters_and_bytes(run, program: Write, tmp_path: Path) -> None
     assert {"vxm.holds.h1", "0000002a", "mxm0.written.tile", "fb"} <= set(shown)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_whole_programs_run_as_they_are_disassembled(
+    run, program: Write, tiny: Chip, tmp_path: Path, seed: int
+) -> None:
+    from tests.programs import random_program
+    from waterclock.isa.assembly import disassemble
+
+    text, picture = disassemble(random_program(tiny, seed).queues), tmp_path / "wave.svg"
+    code, out, err = run("rtl", "run", program(text), "--json")
+    record = json.loads(out)
+    assert (code, err, record["difference"]) == (0, "", None)
+    assert len(record["changes"]) > 100
+    assert run("rtl", "run", program(text), "--cycles", "40", "--svg", str(picture))[0] == 0
+    assert len(texts_of(picture)) > 100
+
+
+def test_a_program_without_a_change_runs(run, program: Write, tmp_path: Path) -> None:
+    picture = tmp_path / "wave.svg"
+    code, out, err = run("rtl", "run", program(queue("sxm1", "icu.nop n=7")), "--svg", str(picture))
+    assert (code, err) == (0, "")
+    assert out.startswith("compared  0 changes and all that flows in 4 cycles")
+    assert "3" in texts_of(picture)
+
+
 def test_a_parameter_is_set_by_the_launch(run, program: Write, tmp_path: Path) -> None:
     text = queue("mem1", "mem.read32 word[7] -> s0e") + queue("vxm.alu0", "icu.nop n=3", "icu.set_param s0e, param=9")
     picture = tmp_path / "wave.svg"

@@ -85,7 +85,8 @@ def _write(ran: "RtlRun", output: Path | None, svg: Path | None, lane: int) -> N
     if output:
         write_atomically(output, waveform(ran.chip, 0, ran.outputs))
     if svg:
-        title = f"{Path(ran.program.name).name} on {ran.chip.name}, lane {lane}"
+        name = "".join(letter if letter.isprintable() else "?" for letter in Path(ran.program.name).name)
+        title = f"{name} on {ran.chip.name}, lane {lane}"
         drawn = groups(ran.program, ran.flow, ran.outputs, lane)
         write_atomically(svg, wave_svg(title, drawn, ran.num_cycles))
 
