@@ -303,8 +303,10 @@ def test_numbers_are_read_as_they_are_written() -> None:
         assert number(text) & 0xFFFFFFFF == bits, text
 
 
-def test_equal_neighbours_share_a_box_and_names_are_escaped() -> None:
-    text = wave_svg("a < b", [Group("x & y", [Row("<s>", ["", "ab", "ab", "cd"])])], 4)
+@pytest.mark.parametrize(("is_kept", "boxes"), [(True, ["ab", "cd"]), (False, ["ab", "ab", "cd"])])
+def test_a_value_that_is_kept_is_one_box_and_names_are_escaped(is_kept: bool, boxes: list[str]) -> None:
+    text = wave_svg("a < b", [Group("x & y", [Row("<s>", ["", "", "ab", "ab", "cd"], is_kept)])], 5)
     root = ElementTree.fromstring(text)
     shown = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert shown == ["a < b", "0", "1", "2", "3", "clk", "x & y", "<s>", "ab", "cd"]
+    assert shown == ["a < b", *"01234", "clk", "x & y", "<s>", *boxes]
+    assert sum(element.get("fill") == "#fdebd0" for element in root.iter()) == len(boxes)

@@ -1,4 +1,4 @@
-"""What `waterclock rtl run` is given for memories and parameters: numbers as text, and text for what came of them."""
+"""What `waterclock rtl run` is given for memories and parameters: places and numbers as text."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

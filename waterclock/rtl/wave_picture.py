@@ -23,10 +23,12 @@ COLOURS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A signal: what it shows in each cycle, "" where there is nothing to see."""
+    """A signal: what it shows in each cycle, "" where there is nothing to see; where it `is_kept`, equal neighbours are
+    one value and share a box."""
 
     name: str
     texts: Sequence[str]
+    is_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class _Paper:
 
 
 def wave_svg(title: str, groups: Sequence[Group], num_cycles: int) -> str:
-    """An SVG document of the cycles from 0 on; the same groups give the same text. Equal neighbours share a box."""
+    """An SVG document of the cycles from 0 on; the same groups give the same text."""
     paper = _paper(groups, num_cycles)
     body: list[str] = []
     y = TITLE_HEIGHT + ROW_HEIGHT
@@ -96,7 +98,7 @@ def _row(row: Row, paper: _Paper, y: int, inside: str, edge: str) -> Iterator[st
     """The name, a box for each value and a line where there is none."""
     middle = y + ROW_HEIGHT // 2
     yield _text(paper.left - MARGIN, middle + 4, row.name, 'text-anchor="end"')
-    for first, after, text in _runs(row.texts):
+    for first, after, text in _runs(row):
         x, end = paper.x(first), paper.x(after)
         if not text:
             yield f'<path d="M {x:g} {middle} H {end:g}" stroke="#bbb"/>'
@@ -113,10 +115,11 @@ def _box(x: float, end: float, middle: int) -> str:
     )
 
 
-def _runs(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Equal neighbours as (first cycle, cycle after the last, text)."""
-    for text, run in groupby(range(len(texts)), key=lambda cycle: texts[cycle]):
-        cycles = list(run)
+def _runs(row: Row) -> Iterator[tuple[int, int, str]]:
+    """Cycles that share a box, or a line, as (first cycle, cycle after the last, text)."""
+    numbered = enumerate(row.texts)
+    for (_, text), run in groupby(numbered, key=lambda one: (one[0] if one[1] and not row.is_kept else None, one[1])):
+        cycles = [cycle for cycle, _ in run]
         yield cycles[0], cycles[-1] + 1, text
 
 

@@ -113,4 +113,4 @@ def _kept(chip: Chip, outputs: Mapping[str, Words], lane: int) -> Iterator[Row]:
         if bits is not None:
             column = [_of_lane(value, lane if one.bits > bits else 0, bits) for value in values(one, outputs)]
             if len(set(column)) > 1:
-                yield Row(f"{one.scope}.{one.name}", [_hexadecimal(value, bits) for value in column])
+                yield Row(f"{one.scope}.{one.name}", [_hexadecimal(value, bits) for value in column], is_kept=True)
