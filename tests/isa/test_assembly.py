@@ -14,6 +14,7 @@ from waterclock.isa.assembly import (
     disassemble,
     instruction_text,
     instruction_texts,
+    lines_by_queue,
 )
 from waterclock.isa.document import PATH, render
 from waterclock.isa.encoding import decode_queue, encode_queue
@@ -141,3 +142,9 @@ def test_the_reference_page_is_what_the_table_renders() -> None:
     page = Path(__file__).parents[2] / PATH
     assert page.read_text() == render(CHIP), "run python -m waterclock.isa.document"
     assert all(f"### `{mnemonic}`" in page.read_text() for mnemonic in INSTRUCTIONS)
+
+
+def test_entries_stand_in_lines() -> None:
+    text = "# head\nqueue mem0:\n\n  icu.start\n  ; none\n  icu.nop n=2\nqueue mem1:\nqueue mem2: # two\nicu.start\n"
+    assert lines_by_queue(text) == {"mem0": [4, 6], "mem1": [], "mem2": [9]}
+    assert {name: len(rows) for name, rows in assemble(text).items()} == {"mem0": 2, "mem1": 0, "mem2": 1}

@@ -2,12 +2,14 @@
 
 import pytest
 
+from tests.programs import random_program
 from waterclock.chip import Chip, load
 from waterclock.errors import InputError
 from waterclock.isa.assembly import assemble
 from waterclock.isa.causes import Cause, IllegalEntry
 from waterclock.isa.program import empty_instructions
-from waterclock.isa.validate import check_records
+from waterclock.isa.validate import check_records, num_cycles
+from waterclock.simulator.sequencer import issues
 
 TINY = load("tiny")  # 8 lanes, 32 streams, 4 ALUs (0 special, 3 reduces), 4 holds, 16 parameters
 
@@ -158,3 +160,13 @@ def test_the_first_queue_of_the_row_is_named() -> None:
     bad = "icu.start\nicu.repeat n=1, distance=1\n"
     with pytest.raises(IllegalEntry, match="mem0, entry 1"):
         check(f"queue mem1:\n{bad}queue mem0:\n{bad}")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_queue_takes_the_cycles_that_the_sequencer_takes(seed: int) -> None:
+    for name, records in random_program(TINY, seed).queues.items():
+        running = issues(TINY.queue_by_name[name], records)
+        with pytest.raises(StopIteration) as ended:
+            while True:
+                next(running)
+        assert num_cycles(records) == ended.value.value

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
+from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip, text_of
 from waterclock.cli.terminal import counted, print_rows, progress
 from waterclock.errors import InputError
 
@@ -31,7 +31,7 @@ def eval_(
     from waterclock.runtime.llm import LLM
     from waterclock.runtime.model import load_model
 
-    words = _read(text)
+    words = text_of(text)
     if window < 2:
         raise InputError(f"--window {window}: must be at least 2 tokens: the first of a window is not predicted")
     if num_tokens < window or num_tokens % window:
@@ -66,12 +66,3 @@ def eval_(
             ("top-1 agreement", f"{figures.top1_agreement:.3f}"),
         ]
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None

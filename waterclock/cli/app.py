@@ -1,5 +1,6 @@
 """What all commands share: the tree that they hang in, and options that mean the same everywhere."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,3 +50,13 @@ def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":
     from waterclock.runtime.llm import DEFAULT_CHIP
 
     return chip_of(name or DEFAULT_CHIP, changes) if name or changes else None
+
+
+def text_of(path: Path) -> str:
+    """What is in a file of UTF-8 text. InputError where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None

@@ -23,7 +23,10 @@ from waterclock.isa.record import OPERAND_NAMES, OperandKind, Records
 from waterclock.isa.syntax import AssemblyError, Scanner, Values, parse_operand, print_operand
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, INSTRUCTIONS, OPCODES, Form, Instruction
 
-__all__ = ["AssemblyError", "assemble", "disassemble", "disassemble_program", "instruction_text", "instruction_texts"]
+__all__ = [
+    "AssemblyError", "assemble", "disassemble", "disassemble_program", "instruction_text",
+    "instruction_texts", "lines_by_queue",
+]  # fmt: skip
 
 _COMMENT = re.compile(r"[#;].*")
 _QUEUE = re.compile(r"queue\s+([a-z0-9_.]+)\s*:\s*$")
@@ -76,6 +79,18 @@ def assemble(text: str, source: str = "assembly") -> dict[str, Records]:
         else:
             entries.append(_parse_line(scanner))
     return {queue: _records(rows) for queue, rows in queues.items()}
+
+
+def lines_by_queue(text: str) -> dict[str, list[int]]:
+    """The number of the line that each entry of each queue stands in, of text that can be assembled."""
+    lines: dict[str, list[int]] = {}
+    entries: list[int] = []
+    for scanner in _scanners(text, ""):
+        if match := scanner.accept(_QUEUE):
+            entries = lines[match[1]] = []
+        else:
+            entries.append(scanner.line)
+    return lines
 
 
 def _scanners(text: str, source: str) -> Iterator[Scanner]:

@@ -7,7 +7,7 @@ results may go, and the structure of repeats and loops.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,18 @@ def check_records(queues: Mapping[str, Records], chip: Chip) -> None:
             raise InputError(f"{name}: {len(records)} entries, chip {chip.name} holds {chip.max_queue_entries}")
         check_fields(records, queue.slice.kind, name)
         raise_first(_problems(records, queue, chip))
+
+
+def num_cycles(records: Records) -> int:
+    """Cycles from cycle 0 to the end of a queue that `check_records` has passed."""
+    starts: list[int] = []
+    cycle = 0
+    rows = cast(list[tuple[int, int, int, int]], records[["op", "n", "distance", "body"]].tolist())
+    for entry, (op, n, distance, body) in enumerate(rows):
+        mnemonic = INSTRUCTION_BY_OPCODE[op].mnemonic
+        starts.append(starts[entry - body] if mnemonic == "icu.loop" else cycle)
+        cycle = _next_cycle(mnemonic, cycle, _Span(entry, starts[entry]), n, distance)
+    return cycle
 
 
 def _queue(chip: Chip, name: str) -> Queue:

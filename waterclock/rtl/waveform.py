@@ -10,7 +10,7 @@ import numpy.typing as npt
 from amaranth.lib import data
 from vcd import VCDWriter
 
-from waterclock.chip import Chip, SliceKind
+from waterclock.chip import Chip, Queue, SliceKind
 from waterclock.rtl import mem, mxm
 from waterclock.rtl.core import built_queues
 from waterclock.rtl.icu import trace_layout
@@ -34,7 +34,7 @@ def signals(chip: Chip) -> Iterator[Signal]:
     """Every signal that is drawn, by slice."""
     trace = trace_layout()
     for place, queue in enumerate(built_queues(chip)):
-        yield from _fields(f"queue.{queue.name.replace('.', '_')}", "traces", trace, place)
+        yield from _fields(scope_of(queue), "traces", trace, place)
     for x, piece in enumerate(chip.slices):
         for stream in range(chip.num_streams):
             for way in ("eastward", "westward"):
@@ -50,11 +50,21 @@ def signals(chip: Chip) -> Iterator[Signal]:
     yield Signal("chip", "frozen", "frozen", 0, 1)
 
 
+def scope_of(queue: Queue) -> str:
+    """The scope of what a queue does."""
+    return f"queue.{queue.name.replace('.', '_')}"
+
+
 def _fields(scope: str, output: str, layout: data.StructLayout, place: int) -> Iterator[Signal]:
     """The fields of one element of an array of structures."""
     for name in layout.members:
         field = layout[name]
         yield Signal(scope, name, output, place * layout.size + field.offset, field.width)
+
+
+def values(one: Signal, outputs: Mapping[str, Words]) -> list[int]:
+    """What a signal holds in each cycle."""
+    return [_number(bits, one) for bits in _bits(outputs[one.output])]
 
 
 def waveform(chip: Chip, first_cycle: int, outputs: Mapping[str, Words]) -> str:
@@ -66,12 +76,15 @@ def waveform(chip: Chip, first_cycle: int, outputs: Mapping[str, Words]) -> str:
         drawn = [(one, writer.register_var(one.scope, one.name, "wire", one.bits, init=0)) for one in signals(chip)]
         for place in range(len(bits_by_output["frozen"])):
             for one, variable in drawn:
-                bits = np.packbits(
-                    bits_by_output[one.output][place, one.offset : one.offset + one.bits], bitorder="little"
-                )
-                writer.change(variable, first_cycle + place, int.from_bytes(bits.tobytes(), "little"))
+                writer.change(variable, first_cycle + place, _number(bits_by_output[one.output][place], one))
     return file.getvalue()
 
 
 def _bits(words: Words) -> npt.NDArray[np.uint8]:
     return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
+
+
+def _number(bits: npt.NDArray[np.uint8], one: Signal) -> int:
+    """What a signal holds, given the bits of its output."""
+    packed = np.packbits(bits[one.offset : one.offset + one.bits], bitorder="little")
+    return int.from_bytes(packed.tobytes(), "little")
