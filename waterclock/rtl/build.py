@@ -10,6 +10,8 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -111,15 +113,33 @@ def _build(text_by_source: Mapping[str, str], harness: str, work: Path, name: st
     slow = [source for source in sources if source.stem.endswith(SLOW_SUFFIX)]
     fast = [source for source in sources if source not in slow]
     include = root / "include"
-    compiler = ["g++", *COMPILER_FLAGS, f"-I{work}", f"-I{include}", f"-I{include / 'vltstd'}"]
-    objects: list[Path] = []
-    for flags, files in (((), fast), (("-O0",), slow)):
-        for number, together in enumerate(_bundles(files)):
-            unit = work / f"unit{''.join(flags)}_{number}.cc"
-            unit.write_text("".join(f'#include "{file.name}"\n' for file in together))
-            _run([*compiler, *flags, "-c", unit, "-o", unit.with_suffix(".o")], work)
-            objects.append(unit.with_suffix(".o"))
+    compiler = ("g++", *COMPILER_FLAGS, f"-I{work}", f"-I{include}", f"-I{include / 'vltstd'}")
+    units = [*_units(work, "fast", fast, compiler), *_units(work, "slow", slow, (*compiler, "-O0"))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(_object, units))
     _run(["g++", "-shared", *objects, *_runtime(), "-o", work / name], work)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """C++ that is compiled at a time, and with what."""
+
+    source: Path
+    compiler: tuple[str, ...]
+
+
+def _units(work: Path, name: str, files: Iterable[Path], compiler: tuple[str, ...]) -> Iterator[_Unit]:
+    """Units that include a bundle of files each."""
+    for number, together in enumerate(_bundles(files)):
+        unit = work / f"{name}_{number}.cc"
+        unit.write_text("".join(f'#include "{file.name}"\n' for file in together))
+        yield _Unit(unit, compiler)
+
+
+def _object(unit: _Unit) -> Path:
+    made = unit.source.with_suffix(".o")
+    _run([*unit.compiler, "-c", unit.source, "-o", made], made.parent)
+    return made
 
 
 def _bundles(files: Iterable[Path]) -> Iterator[list[Path]]:
