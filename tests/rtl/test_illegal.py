@@ -65,13 +65,17 @@ def changes(random: np.random.Generator, mnemonic: str, words: Words) -> Iterato
             yield changed
 
 
-def cause_of(chip: Chip, queue: Queue, words: Words) -> Cause:
-    """What the tools say."""
+def fault_of(chip: Chip, queue: Queue, words: Words) -> tuple[Cause, int]:
+    """What the tools say: the cause, and the entry that it is about."""
     try:
         check_records({queue.name: decode_queue(words, queue.slice.kind)}, chip)
     except IllegalEntry as problem:
-        return problem.cause
-    return Cause.NONE
+        return problem.cause, problem.entry
+    return Cause.NONE, 0
+
+
+def cause_of(chip: Chip, queue: Queue, words: Words) -> Cause:
+    return fault_of(chip, queue, words)[0]
 
 
 @pytest.mark.parametrize("mnemonic", MNEMONICS)
@@ -165,3 +169,52 @@ def test_a_parameter_outside_its_range_freezes_where_it_is_set(
     })  # fmt: skip
     frozen = launch(tiny, queues, Memories(mem=mem, ranges=ranges), arrives + 4).frozen
     assert frozen == (None if cause is None else Frozen(arrives, "mem1", ENTRY, cause))
+
+
+CONTROL_PROGRAM = """mem.read32 word[1] -> s0e
+icu.nop n=4
+mem.read32 word[2] -> s4e
+icu.repeat n=2, distance=3
+icu.loop n=2, distance=20, body=4"""
+CYCLE_BY_CONTROL_ENTRY = {2: 1, 4: 6, 5: 12}
+"""When each control entry is at hand; a repeat is where the instruction before it has been issued once."""
+NUM_ROUNDS = 3
+
+
+@pytest.mark.parametrize("entry", CYCLE_BY_CONTROL_ENTRY)
+def test_a_changed_control_entry_freezes_as_the_tools_refuse_it(tiny: Chip, entry: int) -> None:
+    from waterclock.rtl.cosim import Frozen, Memories, launch_words
+
+    queue = tiny.queue_by_name["mem0"]
+    encoded = encode_queue(assembled({queue.name: CONTROL_PROGRAM})[queue.name], queue.slice.kind)
+    mnemonic = INSTRUCTION_BY_OPCODE[int(encoded[entry, 0]) & 0xFF].mnemonic
+    causes: set[Cause] = set()
+    cycle, random = CYCLE_BY_CONTROL_ENTRY[entry], np.random.default_rng(entry)
+    for changed in (one for _ in range(NUM_ROUNDS) for one in changes(random, mnemonic, encoded[entry])):
+        words = encoded.copy()
+        words[entry] = changed
+        cause, fault = fault_of(tiny, queue, words)
+        if fault == entry:  # not the loop, for which a legal nop may be too long
+            causes.add(cause)
+            frozen = launch_words(tiny, {queue.name: words}, Memories(), cycle + 2).frozen
+            assert frozen == Frozen(cycle, queue.name, entry, cause)
+    assert {Cause.RESERVED, Cause.OPCODE} <= causes
+
+
+@pytest.mark.parametrize("name", ["mem0", "vxm.alu0", "vxm.alu3", "sxm0", "mxm0"])
+def test_every_opcode_that_a_queue_does_not_take_freezes(tiny: Chip, name: str) -> None:
+    """Without any other bit; opcodes of its own are left out, for they may be legal so."""
+    from waterclock.rtl.cosim import Frozen, Memories, launch_words
+
+    queue = tiny.queue_by_name[name]
+    words = encode_queue(assembled({name: f"icu.nop n={CYCLE}\nicu.nop n=1"})[name], queue.slice.kind)
+    causes: dict[int, Cause] = {}
+    for opcode in range(256):
+        words[ENTRY] = 0
+        words[ENTRY, 0] = opcode
+        causes[opcode] = cause_of(tiny, queue, words)
+        if causes[opcode] is Cause.OPCODE:
+            frozen = launch_words(tiny, {name: words}, Memories(), CYCLE + 2).frozen
+            assert frozen == Frozen(CYCLE, name, ENTRY, Cause.OPCODE)
+    strange = set(range(256)) - set(INSTRUCTION_BY_OPCODE)
+    assert {causes[opcode] for opcode in strange} == {Cause.OPCODE}
