@@ -1,12 +1,13 @@
 """The builder: Verilog to C++ by Verilator, C++ to a shared library by g++, kept in a cache.
 
-A library is built once for each content (RTL, harness, tools and flags) and kept in a cache directory that only its
-owner can enter. Modules that are placed often stay modules in C++, and their functions are cut short: then Verilator
-finds most of them equal, and one serves all places.
+A model is built once for each content (RTL, tools and flags), a library for each harness that it gets. Both are kept in
+a cache directory that only its owner can enter. Modules that are placed often stay modules in C++, and their functions
+are cut short: then Verilator finds most of them equal, and one serves all places.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from waterclock.rtl.parts import Part
 from waterclock.rtl.tools import MissingTool, check_tools_to_run
 
 TOP = "top"
+HEADER = f"V{TOP}.h"
 VERILATOR_FLAGS = (
     "--cc", "-O3", "--no-timing", "-Wno-fatal", "-Wno-lint", "--x-assign", "0", "--x-initial", "0",
     "--output-split-cfuncs", "100",
@@ -77,13 +79,31 @@ def noted(key: str, compile_: Callable[[], Path]) -> Path:
 
 def compiled(rtl: str, configuration: str, harness: str) -> Path:
     """The library of this RTL, Verilator's configuration and harness, built unless it is there."""
-    key = _sha256(rtl, configuration, harness, *VERILATOR_FLAGS, *COMPILER_FLAGS, *_tool_versions())
-    path = cache_directory() / f"{key}.so"
+    path = cache_directory() / f"{_key(rtl, configuration, harness)}.so"
     if not path.exists():
+        model = _model(rtl, configuration)
         with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-            _build({f"{TOP}.vlt": configuration, f"{TOP}.v": rtl}, harness, Path(work), path.name)
+            shutil.copy(model.with_suffix(".h"), Path(work) / HEADER)
+            (Path(work) / "harness.cpp").write_text(harness)
+            objects = (_object(_Unit(Path(work) / "harness.cpp", _compiler(Path(work)))), model, *_runtime())
+            _run(["g++", "-shared", *objects, "-o", Path(work) / path.name], Path(work))
             (Path(work) / path.name).replace(path)
     return path
+
+
+def _model(rtl: str, configuration: str) -> Path:
+    """The object of this RTL, without a harness, and beside it the header that a harness needs; made unless there."""
+    path = cache_directory() / f"{_key(rtl, configuration)}.o"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+            _build({f"{TOP}.vlt": configuration, f"{TOP}.v": rtl}, Path(work), path.name)
+            (Path(work) / HEADER).replace(path.with_suffix(".h"))
+            (Path(work) / path.name).replace(path)
+    return path
+
+
+def _key(*parts: str) -> str:
+    return _sha256(*parts, *VERILATOR_FLAGS, *COMPILER_FLAGS, *_tool_versions())
 
 
 def _sha256(*parts: str) -> str:
@@ -102,22 +122,25 @@ def cache_directory() -> Path:
     return path
 
 
-def _build(text_by_source: Mapping[str, str], harness: str, work: Path, name: str) -> None:
+def _build(text_by_source: Mapping[str, str], work: Path, name: str) -> None:
     for source, text in text_by_source.items():
         (work / source).write_text(text)
-    root = _verilator_root()
-    verilator = [root / "bin" / "verilator", *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", work]
+    verilator = [_verilator_root() / "bin" / "verilator", *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", work]
     _run([*verilator, *(work / source for source in text_by_source)], work)
-    (work / "harness.cpp").write_text(harness)
     sources = sorted(work.glob("*.cpp"))
     slow = [source for source in sources if source.stem.endswith(SLOW_SUFFIX)]
     fast = [source for source in sources if source not in slow]
-    include = root / "include"
-    compiler = ("g++", *COMPILER_FLAGS, f"-I{work}", f"-I{include}", f"-I{include / 'vltstd'}")
+    compiler = _compiler(work)
     units = [*_units(work, "fast", fast, compiler), *_units(work, "slow", slow, (*compiler, "-O0"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(_object, units))
-    _run(["g++", "-shared", *objects, *_runtime(), "-o", work / name], work)
+    _run(["g++", "-r", "-nostdlib", *objects, "-o", work / name], work)
+
+
+def _compiler(work: Path) -> tuple[str, ...]:
+    """What compiles C++ that includes files of a folder and of Verilator."""
+    include = _verilator_root() / "include"
+    return ("g++", *COMPILER_FLAGS, f"-I{work}", f"-I{include}", f"-I{include / 'vltstd'}")
 
 
 @dataclass(frozen=True)

@@ -38,17 +38,15 @@ template <std::size_t N> static inline void get(const VlWide<N>& port, Word* wor
     for (std::size_t i = 0; i < N; ++i) words[i] = port[i];
 }
 @ports@
-struct Simulation { VerilatedContext context; V@top@ top{&context}; };
-extern "C" Simulation* create() {
-    Simulation* made = new Simulation;
-    made->top.eval();  // memories are 0 from now on, and not once more later
-    return made;
-}
+struct Simulation { VerilatedContext context; V@top@ top{&context}; bool is_settled = false; };
+extern "C" Simulation* create() { return new Simulation; }
 extern "C" void destroy(Simulation* simulation) {
     Verilated::threadContextp(&simulation->context);  // it is there that a scope is forgotten, whosever it was
     delete simulation;
 }
 extern "C" void* cells(Simulation* simulation, const char* path, uint64_t* num_bytes) {
+    if (!simulation->is_settled) simulation->top.eval();  // memories are 0 now, and not once more later
+    simulation->is_settled = true;
     const VerilatedScope* scope = simulation->context.scopeFind(path);
     VerilatedVar* found = scope ? scope->varFind("cells") : nullptr;
     *num_bytes = found ? found->totalSize() : 0;
