@@ -1,7 +1,7 @@
-"""Synthesis: cells and area of a chip's RTL in a library that the user names, and the clock of lanes on an FPGA."""
+"""Synthesis: cells and area of a chip's RTL in a library that the user names, and the clock of its units on an FPGA."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from waterclock.chip import Chip
@@ -9,28 +9,44 @@ from waterclock.errors import InputError
 from waterclock.rtl.synth.clock_rate import ClockRate, measure
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import synthesise
-from waterclock.rtl.synth.report import HEADER, Synthesis
-from waterclock.rtl.vxm import MNEMONICS
+from waterclock.rtl.synth.report import CLOCK_HEADER, HEADER, METHOD, NOTE, Synthesis
+from waterclock.rtl.synth.units import small, units
 
-__all__ = ["HEADER", "Synthesis", "synthesis"]
+__all__ = ["ALL", "CLOCK_HEADER", "HEADER", "METHOD", "NOTE", "Synthesis", "synthesis"]
+ALL = "all"
+"""Stands for every unit."""
 
 
 def synthesis(
     chip: Chip, liberty: Path, clock_of: Sequence[str] = (), phase: Callable[[str], None] = lambda phase: None
 ) -> Synthesis:
-    """The gates of a chip, and the clock that a lane of each instruction in `clock_of` reaches.
+    """The gates of a chip, and the clock that the units in `clock_of` reach in a small configuration of it.
 
-    InputError for a file without cells or an instruction that is not of the VXM; WaterclockError if a tool is missing.
+    InputError for a file without cells or the name of no unit; WaterclockError if a tool is missing.
     """
     library = Library.read(liberty)
-    for mnemonic in clock_of:
-        if mnemonic not in MNEMONICS:
-            raise InputError(f"{mnemonic}: no instruction of the VXM")
+    rates = [] if not clock_of else _clock_rates(chip, clock_of, phase)
     with tempfile.TemporaryDirectory() as folder:
         phase("making gates")
         netlist = synthesise(chip, library, Path(folder))
-        rates: list[ClockRate] = []
-        for mnemonic in clock_of:
-            phase(f"placing and routing a lane of {mnemonic}")
-            rates.append(measure(chip, mnemonic, Path(folder)))
     return Synthesis(chip, netlist, tuple(rates))
+
+
+def _clock_rates(chip: Chip, clock_of: Sequence[str], phase: Callable[[str], None]) -> list[ClockRate]:
+    """The clock of each unit that is named, once."""
+    make_by_unit = units(small(chip))
+    names = _named(clock_of, make_by_unit)
+    rates: list[ClockRate] = []
+    for number, unit in enumerate(names, 1):
+        phase(f"placing and routing {unit} ({number} of {len(names)})")
+        with tempfile.TemporaryDirectory() as folder:
+            rates.append(measure(unit, make_by_unit[unit](), Path(folder)))
+    return rates
+
+
+def _named(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """The units that are named, each once. InputError for a name that is none."""
+    for name in names:
+        if name != ALL and name not in known:
+            raise InputError(f"--clock {name}: no unit; name {ALL} or any of {', '.join(known)}")
+    return [name for name in known if ALL in names or name in names]

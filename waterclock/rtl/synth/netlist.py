@@ -1,7 +1,7 @@
 """A chip as gates of a library: each module of its RTL synthesised once, then counted as often as it is placed.
 
 Memories, tile stores and clock gates are black boxes: they are macros on silicon, which no standard cell tells the area
-of. They are counted by kind. Nothing is flattened, so nothing is optimised across modules.
+of. They are counted with their dimensions. Nothing is flattened, so nothing is optimised across modules.
 """
 
 import json
@@ -15,17 +15,18 @@ from amaranth.lib import wiring
 
 from waterclock.chip import Chip
 from waterclock.errors import InputError
-from waterclock.rtl import cells, clock, ram
 from waterclock.rtl.core import Core
 from waterclock.rtl.parts import Part, Parts
 from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.synth import yosys
+from waterclock.rtl.synth.black_boxes import BOX_BY_KIND, BlackBox, boxes_in
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.vxm import DATAPATHS, FETCH_CYCLES, MNEMONICS, Halving, Lane
 
 TOP = "chip"
-BLACK_BOXES = (cells.NAME, ram.NAME, clock.NAME)
-VERILOG, STATISTICS = "chip.v", "statistics.json"
+VERILOG, STATISTICS, BOXES = "chip.v", "statistics.json", "boxes.il"
+Cell = str | BlackBox
+"""What modules are made of: cells of the library and other modules, by name, and black boxes."""
 ALONE = "alone_"
 """Before the name of a module that is one lane of one instruction."""
 
@@ -43,7 +44,7 @@ class Shells(Parts):
         return made
 
     def add(self, name: str, source: str) -> None:
-        if name in BLACK_BOXES:
+        if name in BOX_BY_KIND:
             head, end, _ = source.partition(");")
             source = f"(* blackbox *)\n{head.strip()}{end}\nendmodule\n"
         super().add(name, source)
@@ -51,17 +52,17 @@ class Shells(Parts):
 
 @dataclass(frozen=True)
 class Count:
-    """Cells of the library, the flip-flops among them, their area in its unit, and black boxes by kind."""
+    """Cells of the library, the flip-flops among them, their area in its unit, and black boxes."""
 
     num_cells: int = 0
     num_flip_flops: int = 0
     area: float = 0.0
-    black_boxes: Mapping[str, int] = field(default_factory=dict[str, int])
+    black_boxes: Mapping[BlackBox, int] = field(default_factory=dict[BlackBox, int])
 
     def plus(self, other: "Count", times: int = 1) -> "Count":
         boxes = dict(self.black_boxes)
-        for kind, number in other.black_boxes.items():
-            boxes[kind] = boxes.get(kind, 0) + times * number
+        for box, number in other.black_boxes.items():
+            boxes[box] = boxes.get(box, 0) + times * number
         return Count(
             self.num_cells + times * other.num_cells, self.num_flip_flops + times * other.num_flip_flops,
             self.area + times * other.area, boxes,
@@ -72,7 +73,7 @@ class Count:
 class Netlist:
     """What Yosys counted in each module, and which components the modules are."""
 
-    cells_by_module: Mapping[str, Mapping[str, int]]
+    cells_by_module: Mapping[str, Mapping[Cell, int]]
     library: Library
     kind_by_module: Mapping[str, str]
 
@@ -89,8 +90,8 @@ class Netlist:
             self._counts[module] = total
         return self._counts[module]
 
-    def _one(self, cell: str) -> Count:
-        if cell in BLACK_BOXES:
+    def _one(self, cell: Cell) -> Count:
+        if isinstance(cell, BlackBox):
             return Count(black_boxes={cell: 1})
         if cell in self.cells_by_module:
             return self.of(cell)
@@ -106,8 +107,8 @@ class Netlist:
 
     def _walk(self, module: str, times: int, found: dict[str, tuple[int, Count]]) -> None:
         for cell, number in self.cells_by_module[module].items():
-            kind = self.kind_by_module.get(cell)
-            if kind is None and cell in self.cells_by_module:
+            kind = self.kind_by_module.get(cell) if isinstance(cell, str) else None
+            if kind is None and isinstance(cell, str) and cell in self.cells_by_module:
                 self._walk(cell, times * number, found)
                 continue
             unit, placed = (kind, times * number) if kind else ("wiring", 0)
@@ -130,8 +131,10 @@ def netlist_of(component_by_name: Mapping[str, wiring.Component], library: Libra
     tops = [parts.module_text(component, name) for name, component in component_by_name.items()]
     (folder / VERILOG).write_text("\n".join((parts.verilog, *tops)))
     yosys.run(_script(library.path), folder)
-    modules = json.loads((folder / STATISTICS).read_text())["modules"]
-    return Netlist(_cells_by_module(modules), library, parts.kind_by_module)
+    found = _cells_by_module(json.loads((folder / STATISTICS).read_text())["modules"])
+    for module, box in boxes_in((folder / BOXES).read_text()):
+        found[module][box] = found[module].get(box, 0) + 1
+    return Netlist(found, library, parts.kind_by_module)
 
 
 def lane_alone(chip: Chip, mnemonic: str) -> wiring.Component:
@@ -150,20 +153,22 @@ def lane_counts(netlist: Netlist) -> dict[str, Count]:
 
 
 def _script(liberty: Path) -> tuple[str, ...]:
+    boxes = " ".join(f"t:{kind}" for kind in BOX_BY_KIND)
     return (
         f"read_verilog {VERILOG}", "setattr -mod -unset top *", "hierarchy -check", "proc", "opt -fast", "memory",
         "setattr -unset init */w:*", "opt -fast", "wreduce", "alumacc", "share", "opt -fast", "techmap", "opt -fast",
         f"dfflibmap -liberty {liberty}", f"abc -liberty {liberty}", "opt_clean",
-        f"tee -q -o {STATISTICS} stat -json",
+        f"tee -q -o {STATISTICS} stat -json", f"tee -q -o {BOXES} dump -m {boxes}",
     )  # fmt: skip
 
 
-def _cells_by_module(modules: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """The cells and modules that each module has in it, with how often."""
-    found: dict[str, dict[str, int]] = {}
+def _cells_by_module(modules: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[Cell, int]]:
+    """The cells and modules that each module has in it, with how often; without black boxes."""
+    found: dict[str, dict[Cell, int]] = {}
     for name, module in modules.items():
         placed = {**module["num_cells_by_type"], **module.get("num_submodules_by_type", {})}
-        found[_bare(name)] = {_bare(cell): int(number) for cell, number in placed.items()}
+        numbers = {_bare(cell): int(number) for cell, number in placed.items()}
+        found[_bare(name)] = {cell: number for cell, number in numbers.items() if cell not in BOX_BY_KIND}
     return found
 
 
