@@ -1,12 +1,14 @@
 """Synthesis with a small library of our own: gates that do what the RTL does, counted along the hierarchy."""
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from amaranth.sim import Simulator
 
 from waterclock.chip import load
 from waterclock.cli import main
-from waterclock.errors import InputError
+from waterclock.errors import InputError, WaterclockError
 from waterclock.rtl import cells, vxm
 from waterclock.rtl.cells import CellArray
 from waterclock.rtl.core import BUILT
@@ -32,6 +34,7 @@ from waterclock.rtl.synth.black_boxes import BlackBox
 from waterclock.rtl.synth.clock_rate import ClockRate
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import Netlist, netlist_of
+from waterclock.rtl.synth.process import Job, num_processors, run_all
 from waterclock.rtl.synth.units import FUNCTIONS, MNEMONICS_BY_ALU, small, units
 from waterclock.rtl.vxm import Lane
 
@@ -236,17 +239,17 @@ def test_the_cells_of_an_fpga_do_what_the_chip_s_do(tmp_path: Path) -> None:
     gate = fpga.CELL_ARRAY.replace(f"module {cells.NAME}", "module gate")
     parameters = "WIDTH 4 -set PART 2 -set PIECE 1 -set DEPTH 2 -set BITS 1 -set PLACE_BITS 1"
     (tmp_path / "both.v").write_text(gold + gate)
-    yosys.run((
+    run_all({"proof": yosys.job((
         "read_verilog both.v", f"chparam -set {parameters} gold gate", "proc", "memory", "opt",
         "equiv_make gold gate equiv", "prep -top equiv", "equiv_induct", "equiv_status -assert",
-    ), tmp_path)  # fmt: skip
+    ), tmp_path)})  # fmt: skip
 
 
 @needs_placer
 @pytest.mark.slow
 def test_an_adder_is_placed_and_routed(tmp_path: Path) -> None:
-    rate = clock_rate.measure("adder", Adder(), tmp_path)
-    assert rate == clock_rate.measure("adder", Adder(), tmp_path)
+    rate, again = clock_rate.measure({"adder": Adder(), "again": Adder()}, tmp_path)
+    assert replace(again, unit="adder") == rate
     assert rate.used_by_resource["TRELLIS_FF"] == 8 + 4 + 4 + 4
     assert rate.used_by_resource["TRELLIS_IO"] == len(("clk", "rst", "given", "seen"))
     assert rate.clock_mhz == pytest.approx(1000 / rate.path_ns, abs=1)
@@ -338,18 +341,46 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     assert err.count("\n") == 1
 
 
-def test_a_tool_that_is_interrupted_takes_its_children_along(tmp_path: Path) -> None:
-    """A shell that waits for a child that would write a file: neither is left when we are told to end."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_tool_ends_with_its_children_if_we_do(number: signal.Signals, tmp_path: Path) -> None:
+    """A shell waits for a child that holds a pipe open: when we are told to end, the pipe ends long before the child
+    would have let it go."""
     script = (
-        "import sys; from pathlib import Path; from waterclock.rtl.synth.process import run_tool\n"
-        "print('ready', flush=True); run_tool('sh', ('sh', '-c', '(sleep 2; touch late) & wait'), Path(sys.argv[1]))"
+        "import signal, sys; from pathlib import Path; from waterclock.rtl.synth.process import Job, run_all\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "shell = ('sh', '-c', '(echo begun; sleep 300) > pipe & wait')\n"
+        "run_all({'shell': Job('shell', shell, Path(sys.argv[1]))})"
     )
-    process = subprocess.Popen((sys.executable, "-c", script, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    process.communicate()
-    time.sleep(2.5)
-    assert process.returncode == -signal.SIGINT
-    assert not (tmp_path / "late").exists()
+    os.mkfifo(tmp_path / "pipe")
+    process = subprocess.Popen((sys.executable, "-c", script, tmp_path), stderr=subprocess.DEVNULL)
+    with (tmp_path / "pipe").open() as pipe:
+        assert pipe.readline() == "begun\n"
+        time.sleep(0.5)
+        begun = time.monotonic()
+        process.send_signal(number)
+        assert pipe.read() == ""
+    assert process.wait() == {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 3}[number]
+    assert time.monotonic() - begun < 200
+
+
+def test_a_tool_that_fails_says_why_and_ends_the_others(tmp_path: Path) -> None:
+    folders = tmp_path / "fails", tmp_path / "sleeps"
+    for folder in folders:
+        folder.mkdir()
+    jobs = {
+        "sleeps": Job("sleeper", ("sleep", "60"), folders[1]),
+        "fails": Job("shell", ("sh", "-c", "echo ERROR: too small; echo more; exit 3"), folders[0]),
+    }
+    begun = time.monotonic()
+    with pytest.raises(WaterclockError, match=r"^shell failed: ERROR: too small$"):
+        run_all(jobs if num_processors() > 1 else {"fails": jobs["fails"]})
+    assert time.monotonic() - begun < 60
+
+
+@needs_yosys
+def test_shares_make_no_difference(counted: Netlist, library: Library, tmp_path: Path) -> None:
+    one = netlist_of({"chip": Chip()}, library, tmp_path, num_shares=1)
+    assert one.cells_by_module == counted.cells_by_module
+    (tmp_path / "three").mkdir()
+    three = netlist_of({"chip": Chip()}, library, tmp_path / "three", num_shares=3)
+    assert three.cells_by_module == counted.cells_by_module

@@ -4,9 +4,11 @@ import tempfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from amaranth.lib import wiring
+
 from waterclock.chip import Chip
 from waterclock.errors import InputError
-from waterclock.rtl.synth.clock_rate import ClockRate, measure
+from waterclock.rtl.synth.clock_rate import measure
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import synthesise
 from waterclock.rtl.synth.report import CLOCK_HEADER, HEADER, METHOD, NOTE, Synthesis
@@ -25,23 +27,12 @@ def synthesis(
     InputError for a file without cells or the name of no unit; WaterclockError if a tool is missing.
     """
     library = Library.read(liberty)
-    rates = [] if not clock_of else _clock_rates(chip, clock_of, phase)
-    with tempfile.TemporaryDirectory() as folder:
-        phase("making gates")
-        netlist = synthesise(chip, library, Path(folder))
-    return Synthesis(chip, netlist, tuple(rates))
-
-
-def _clock_rates(chip: Chip, clock_of: Sequence[str], phase: Callable[[str], None]) -> list[ClockRate]:
-    """The clock of each unit that is named, once."""
-    make_by_unit = units(small(chip))
+    make_by_unit = units(small(chip)) if clock_of else dict[str, Callable[[], wiring.Component]]()
     names = _named(clock_of, make_by_unit)
-    rates: list[ClockRate] = []
-    for number, unit in enumerate(names, 1):
-        phase(f"placing and routing {unit} ({number} of {len(names)})")
-        with tempfile.TemporaryDirectory() as folder:
-            rates.append(measure(unit, make_by_unit[unit](), Path(folder)))
-    return rates
+    with tempfile.TemporaryDirectory() as folder:
+        netlist = synthesise(chip, library, Path(folder), phase)
+        rates = measure({unit: make_by_unit[unit]() for unit in names}, Path(folder), phase)
+    return Synthesis(chip, netlist, tuple(rates))
 
 
 def _named(names: Sequence[str], known: Collection[str]) -> list[str]:

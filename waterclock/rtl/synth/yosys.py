@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from waterclock.errors import WaterclockError
-from waterclock.rtl.synth.process import run_tool
+from waterclock.rtl.synth.process import Job
 
 PACKAGE = "pyosys"
 RUNNER = """
@@ -29,9 +29,9 @@ def tool_version() -> str:
     return version(PACKAGE)
 
 
-def run(script: Sequence[str], folder: Path) -> None:
-    """Run a script, one command a line, in a folder. WaterclockError if Yosys is missing or fails."""
+def job(script: Sequence[str], folder: Path) -> Job:
+    """A script, one command a line, to run in a folder. WaterclockError if Yosys is missing."""
     missing = missing_tools()
     if missing:
         raise WaterclockError(missing)
-    run_tool("Yosys", (sys.executable, "-c", RUNNER), folder, "\n".join(script))
+    return Job("Yosys", (sys.executable, "-c", RUNNER), folder, "\n".join(script))
