@@ -49,9 +49,11 @@ def synth(
 
 
 def _print(made: "Synthesis") -> None:
-    from waterclock.rtl.synth import CLOCK_HEADER, HEADER, METHOD, NOTE
+    from waterclock.rtl.synth import BOX_HEADER, CLOCK_HEADER, HEADER, METHOD, NOTE
 
     print_rows(list(made.rows()), header=HEADER)
+    print()
+    print_rows(list(made.box_rows()), header=BOX_HEADER)
     print(f"\n{NOTE}")
     if made.slowest:
         print()

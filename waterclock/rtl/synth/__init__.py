@@ -11,10 +11,10 @@ from waterclock.errors import InputError
 from waterclock.rtl.synth.clock_rate import measure
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import synthesise
-from waterclock.rtl.synth.report import CLOCK_HEADER, HEADER, METHOD, NOTE, Synthesis
+from waterclock.rtl.synth.report import BOX_HEADER, CLOCK_HEADER, HEADER, METHOD, NOTE, Synthesis
 from waterclock.rtl.synth.units import small, units
 
-__all__ = ["ALL", "CLOCK_HEADER", "HEADER", "METHOD", "NOTE", "Synthesis", "synthesis"]
+__all__ = ["ALL", "BOX_HEADER", "CLOCK_HEADER", "HEADER", "METHOD", "NOTE", "Synthesis", "synthesis"]
 ALL = "all"
 """Stands for every unit."""
 

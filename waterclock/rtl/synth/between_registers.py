@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,13 +21,23 @@ class BetweenRegisters(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.inner = self.inner
-        inputs, outputs = (Cat(*self._ports(flow)) for flow in (wiring.In, wiring.Out))
-        given = Signal(len(inputs), reset_less=True)
-        caught, folded = (Signal(len(outputs), name=name, reset_less=True) for name in ("caught", "folded"))
+        inputs = Cat(*self._ports(wiring.In).values())
+        given, caught = Signal(len(inputs), reset_less=True), self._caught(m)
+        folded = Signal(len(caught), reset_less=True)
         m.d.comb += [inputs.eq(given), self.seen.eq(folded[-1])]
-        m.d.sync += [given.eq(Cat(self.given, given)), caught.eq(outputs), folded.eq(Cat(0, folded) ^ caught)]
+        m.d.sync += [given.eq(Cat(self.given, given)), folded.eq(Cat(Const(0, 1), folded) ^ caught)]
         return m
 
-    def _ports(self, flow: wiring.Flow) -> list[Value]:
+    def _caught(self, m: Module) -> Value:
+        """The registers behind the outputs, named after them."""
+        caught: list[Value] = []
+        for name, port in self._ports(wiring.Out).items():
+            register = Signal(len(port), name=f"caught_{name}", reset_less=True)
+            m.d.sync += register.eq(port)
+            caught.append(register)
+        return Cat(*caught)
+
+    def _ports(self, flow: wiring.Flow) -> dict[str, Value]:
         inner: Any = self.inner
-        return [Value.cast(port) for _, member, port in inner.signature.flatten(inner) if member.flow == flow]
+        members = inner.signature.flatten(inner)
+        return {"__".join(map(str, path)): Value.cast(port) for path, member, port in members if member.flow == flow}

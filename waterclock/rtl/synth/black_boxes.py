@@ -25,10 +25,6 @@ class BlackBox:
     bits_per_enable: int = 0
     registered: bool = False
 
-    def __str__(self) -> str:
-        size = f" {self.num_words:,} x {self.bits_per_word:,}" if self.num_words else ""
-        return f"{self.name}{size}"
-
 
 def _cell_array(name: str, parameters: Parameters) -> BlackBox:
     words, bits, enable = (parameters[one] for one in ("DEPTH", "WIDTH", "PIECE"))

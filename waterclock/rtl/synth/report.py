@@ -1,6 +1,6 @@
 """What came of a synthesis, as a record for other tools, tables and a picture."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ METHOD = (
     "itself. Memories and tile stores are the FPGA's; a clock gate is a register that catches what would stop the "
     "clock. The slowest unit bounds the configuration's clock, if all are measured; wires between units are not."
 )
-HEADER = ("part", "placed", "cells", "flip-flops", "area", "black boxes")
+HEADER = ("part", "placed", "cells", "flip-flops", "area")
+BOX_HEADER = ("unit", "black box", "placed", "words", "bits a word", "bits a write", "reads", "writes")
 CLOCK_HEADER = ("unit", "MHz", "path", "of it wires", "cells", "from", "to", "uses")
 
 
@@ -97,6 +98,13 @@ class Synthesis:
         for mnemonic, count in lane_counts(self.netlist).items():
             yield (f"one lane of {mnemonic}", "", *_shown(count))
 
+    def box_rows(self) -> Iterator[tuple[str, ...]]:
+        """The table of black boxes by unit."""
+        for unit, (_, count) in self.netlist.units().items():
+            for box, number in sorted(count.black_boxes.items()):
+                sizes = box.num_words, box.bits_per_word, box.bits_per_enable, box.num_read_ports, box.num_write_ports
+                yield (unit, box.name, str(number), *(f"{size:,}" if size else "" for size in sizes))
+
     def clock_rows(self) -> Iterator[tuple[str, ...]]:
         """The table of clock rates, slowest first."""
         for rate in sorted(self.clock_rates, key=lambda rate: rate.clock_mhz):
@@ -113,8 +121,10 @@ class Synthesis:
         }
         lanes = {mnemonic: count.area for mnemonic, count in lane_counts(self.netlist).items()}
         panels = [
-            Panel(f"{self.chip.name}: area by unit, without its memories ({unit})", _bars(areas), "#8fc1a9"),
-            Panel(f"area of one lane of each VXM instruction ({unit})", _bars(lanes), "#9dbfe0"),
+            Panel(
+                f"{self.chip.name}: area by unit, without its memories ({unit})", _bars(areas, _with_share), "#8fc1a9"
+            ),
+            Panel(f"area of one lane of each VXM instruction ({unit})", _bars(lanes, _alone), "#9dbfe0"),
         ]
         return picture([*panels, *self._clock_panels()])
 
@@ -127,13 +137,20 @@ class Synthesis:
             yield Panel(f"clock of a small configuration's units on an ECP5-{clock_rate.DEVICE}", bars, "#c9b6dc")
 
 
-def _bars(value_by_name: Mapping[str, float]) -> list[Bar]:
-    """Largest first, each with its share of all."""
-    total = sum(value_by_name.values()) or 1
+def _bars(value_by_name: Mapping[str, float], text: Callable[[float, float], str]) -> list[Bar]:
+    """Largest first; `text` is of a value and of all together."""
+    total = sum(value_by_name.values())
     largest_first = sorted(value_by_name.items(), key=lambda item: -item[1])
-    return [Bar(name, value, f"{value:,.0f} ({value / total:.1%})") for name, value in largest_first]
+    return [Bar(name, value, text(value, total)) for name, value in largest_first]
+
+
+def _with_share(value: float, total: float) -> str:
+    return f"{value:,.0f} ({value / (total or 1):.1%})"
+
+
+def _alone(value: float, total: float) -> str:
+    return f"{value:,.0f}"
 
 
 def _shown(count: Count) -> tuple[str, ...]:
-    boxes = ", ".join(f"{number} {box}" for box, number in sorted(count.black_boxes.items()))
-    return f"{count.num_cells:,}", f"{count.num_flip_flops:,}", f"{count.area:,.0f}", boxes
+    return f"{count.num_cells:,}", f"{count.num_flip_flops:,}", f"{count.area:,.0f}"
