@@ -252,14 +252,21 @@ def test_an_adder_is_placed_and_routed(tmp_path: Path) -> None:
     assert replace(again, unit="adder") == rate
     assert rate.used_by_resource["TRELLIS_FF"] == 8 + 4 + 4 + 4
     assert rate.used_by_resource["TRELLIS_IO"] == len(("clk", "rst", "given", "seen"))
-    assert rate.clock_mhz == pytest.approx(1000 / rate.path_ns, abs=1)
+    assert round(1000 / rate.clock_mhz, 2) == rate.path_ns
     assert 0 < rate.routing_ns < rate.path_ns
+    verilog = (tmp_path / "unit_0" / f"{clock_rate.TOP}.v").read_text().splitlines()
+    assert set(rate.lines) <= {line.strip() for line in verilog}
 
 
 RATES = (
-    ClockRate("icu.mem", 31.5, "sequencer.index[0]", "sequencer.index.DI", 14, 31.75, 20.0, {"TRELLIS_FF": 12}),
-    ClockRate("mem", 87.25, "slice.opcode[5]", "slice.sram.WRE", 5, 11.46, 8.0, {"TRELLIS_FF": 40}),
+    ClockRate("icu.mem", 31.5, "sequencer.index[0]", "sequencer.index.DI", 14, 31.75, 20.0, [], {"TRELLIS_FF": 12}),
+    ClockRate("mem", 87.25, "slice.opcode[5]", "slice.sram.WRE", 5, 11.46, 8.0, [], {"TRELLIS_FF": 40}),
 )
+
+
+def test_a_path_is_told_in_the_rtl_s_names() -> None:
+    rate = replace(RATES[0], start="store.control.cells.0.4_DO_LUT4_Z_TRELLIS_FF_Q", end="level_0_TRELLIS_FF_Q_5")
+    assert rate.way == "store.control.cells.0.4 > level_0"
 
 
 @pytest.fixture
@@ -292,7 +299,9 @@ def test_only_all_units_bound_the_clock(made: Synthesis) -> None:
     clock = made.record()["clock"]
     assert (clock["slowest_unit"], clock["clock_mhz"]) == ("icu.mem", None)
     assert [row[0] for row in made.clock_rows()] == ["icu.mem", "mem"]
-    every = tuple(ClockRate(unit, 90 + place, "", "", 1, 1.0, 0.5, {}) for place, unit in enumerate(units(made.chip)))
+    every = tuple(
+        ClockRate(unit, 90 + place, "", "", 1, 1.0, 0.5, [], {}) for place, unit in enumerate(units(made.chip))
+    )
     assert Synthesis(made.chip, made.netlist, every).record()["clock"]["clock_mhz"] == 90
 
 

@@ -1,6 +1,7 @@
 """How fast units of a chip run on an FPGA: each placed and routed on a Lattice ECP5, between registers."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,12 +30,18 @@ REPORT = "report.json"
 LOGIC, ROUTING = "logic", "routing"
 """Kinds of pieces of a path in nextpnr's report."""
 
+MAPPED = re.compile(r"_(?:DO|DI|CE|WRE|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|TRELLIS|DP16KD)|\$|\[")
+"""Where in a name what the mapping added to it begins."""
+SOURCE = re.compile(rf"(?:^|/){TOP}\.v:(\d+)\.")
+"""A place in the unit's Verilog, as nextpnr reports where a net comes from."""
+
 
 @dataclass(frozen=True)
 class ClockRate:
     """The highest clock of a unit between its registers, where its longest path runs, and what the unit occupies.
 
-    `start` is the net behind the register where it starts, `end` the pin where it ends, as nextpnr names them;
+    `start` is the cell where that path starts, `end` the one where it ends, as nextpnr names them, which is after what
+    Yosys made of the RTL; `lines` are those of the unit's Verilog that nets on the path are said to come from;
     `num_levels` counts the cells in between.
     """
 
@@ -45,7 +52,13 @@ class ClockRate:
     num_levels: int
     path_ns: float
     routing_ns: float
+    lines: Sequence[str]
     used_by_resource: Mapping[str, int]
+
+    @property
+    def way(self) -> str:
+        """From where to where the path runs: names without what the mapping added to them."""
+        return " > ".join(MAPPED.split(cell)[0] for cell in (self.start, self.end))
 
 
 def missing_tools() -> str | None:
@@ -78,7 +91,10 @@ def measure(
         placings[unit] = _placing(folders[unit])
     run_all(scripts, counting(phase, "mapping units to an FPGA", scripts))
     run_all(placings, counting(phase, "placing and routing units", placings))
-    return [rate_of(unit, json.loads((one / REPORT).read_text())) for unit, one in folders.items()]
+    return [
+        rate_of(unit, json.loads((one / REPORT).read_text()), (one / f"{TOP}.v").read_text().splitlines())
+        for unit, one in folders.items()
+    ]
 
 
 def _write(component: wiring.Component, path: Path) -> None:
@@ -101,22 +117,28 @@ def _placing(folder: Path) -> Job:
     return Job(PLACER, (placer, *options(), "--json", f"{TOP}.json", "--report", REPORT), folder)
 
 
-def rate_of(unit: str, report: Mapping[str, Any]) -> ClockRate:
-    """What nextpnr's report says of the one clock of a design."""
+def rate_of(unit: str, report: Mapping[str, Any], verilog: Sequence[str]) -> ClockRate:
+    """What nextpnr's report says of the one clock of a design, which was made of these lines."""
     (clock,) = report["fmax"].values()
     path = _longest_path(report["critical_paths"])
     routing = sum(piece["delay"] for piece in path if piece["type"] == ROUTING)
-    end = path[-1]["to"]
     return ClockRate(
         unit=unit,
         clock_mhz=round(clock["achieved"], 2),
-        start=_bare(next(piece["net"] for piece in path if piece["type"] == ROUTING)),
-        end=_bare(f"{end['cell']}.{end['port']}"),
+        start=_bare(path[0]["from"]["cell"]),
+        end=_bare(path[-1]["to"]["cell"]),
         num_levels=sum(piece["type"] == LOGIC for piece in path),
         path_ns=round(sum(piece["delay"] for piece in path), 2),
         routing_ns=round(routing, 2),
+        lines=[verilog[number - 1].strip() for number in _line_numbers(path)],
         used_by_resource={name: one["used"] for name, one in report["utilization"].items() if one["used"]},
     )
+
+
+def _line_numbers(path: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The lines of the unit's Verilog that nets on a path come from, in their order, each once."""
+    sources = [source for piece in path for source in piece.get("sources", ())]
+    return list(dict.fromkeys(int(found[1]) for found in map(SOURCE.search, sources) if found))
 
 
 def _bare(name: str) -> str:

@@ -25,7 +25,7 @@ METHOD = (
 )
 HEADER = ("part", "placed", "cells", "flip-flops", "area")
 BOX_HEADER = ("unit", "black box", "placed", "words", "bits a word", "bits a write", "reads", "writes")
-CLOCK_HEADER = ("unit", "MHz", "path", "of it wires", "cells", "from", "to", "uses")
+CLOCK_HEADER = ("unit", "MHz", "path", "of it wires", "cells", "from > to", "uses")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Synthesis:
         for rate in sorted(self.clock_rates, key=lambda rate: rate.clock_mhz):
             used = ", ".join(f"{number:,} {name}" for name, number in rate.used_by_resource.items())
             path = f"{rate.path_ns:.2f} ns", f"{rate.routing_ns:.2f} ns", str(rate.num_levels)
-            yield (rate.unit, f"{rate.clock_mhz:.2f}", *path, rate.start, rate.end, used)
+            yield (rate.unit, f"{rate.clock_mhz:.2f}", *path, rate.way, used)
 
     def svg(self) -> str:
         """Bars for area by unit, one lane of each VXM instruction and, where it was measured, the clock by unit."""
