@@ -23,9 +23,10 @@ from amaranth.sim import Simulator
 from waterclock.chip import load
 from waterclock.cli import main
 from waterclock.errors import InputError, WaterclockError
+from waterclock.isa.layout import word_bits
 from waterclock.rtl import cells, vxm
 from waterclock.rtl.cells import CellArray
-from waterclock.rtl.core import BUILT
+from waterclock.rtl.core import BUILT, built_queues
 from waterclock.rtl.parts import place
 from waterclock.rtl.ram import LookUpRam
 from waterclock.rtl.synth import Synthesis, clock_rate, fpga, netlist, yosys
@@ -35,7 +36,7 @@ from waterclock.rtl.synth.clock_rate import ClockRate
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import Netlist, netlist_of
 from waterclock.rtl.synth.process import Job, num_processors, run_all
-from waterclock.rtl.synth.units import FUNCTIONS, MNEMONICS_BY_ALU, small, units
+from waterclock.rtl.synth.units import FUNCTIONS, MNEMONICS_BY_ALU, SMALL, small, units
 from waterclock.rtl.vxm import Lane
 
 FUNCTION_BY_GATE = {"BUF": "A", "INV": "!A", "NAND2": "!(A & B)", "NOR2": "!(A + B)", "XOR2": "A ^ B"}
@@ -206,7 +207,7 @@ def test_every_unit_becomes_verilog(unit: str) -> None:
 
 
 def test_registers_around_a_component_give_and_fold_every_bit() -> None:
-    """Against the same in Python: a chain of 8 bits before the adder, and 4 bits folded behind it."""
+    """Against the same in Python: an inverting chain of 8 bits before the adder, and 4 bits folded behind it."""
     dut = BetweenRegisters(Adder())
     bits = random.Random(1).choices((0, 1), k=200)
     seen: list[int] = []
@@ -225,7 +226,7 @@ def test_registers_around_a_component_give_and_fold_every_bit() -> None:
     expected: list[int] = []
     for bit in bits:
         given, total, caught, folded = (
-            (given << 1 | bit) & 0xFF, (given + (given >> 4)) & 0xF, total, (folded << 1 & 0xF) ^ caught,
+            ~(given << 1 | bit) & 0xFF, (given + (given >> 4)) & 0xF, total, (folded << 1 & 0xF) ^ caught,
         )  # fmt: skip
         expected.append(folded >> 3)
     assert seen == expected
@@ -348,6 +349,34 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_a_whole_chip_becomes_a_record_and_a_picture(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.lib").write_text(LIBERTY)
+    chip = small(load("tiny"))
+    changes = [part for field, value in SMALL.items() for part in ("--set", f"{field}={value}")]
+    code, out, err = run("--liberty", "own.lib", *changes, "-o", "made", "--json")
+    assert (code, err) == (0, "")
+    assert Path("made/synth.json").read_text() == out
+    assert Path("made/synth.svg").read_text().startswith("<svg")
+    record = json.loads(out)
+    assert record["chip"]["sha256"] == chip.sha256
+    unit_by_name = {unit["unit"]: unit for unit in record["units"]}
+    assert unit_by_name.keys() == {"icu", "mem", "mxm", "params", "streams", "sxm", "vxm", "wiring"}
+    assert record["total"]["num_cells"] == sum(unit["num_cells"] for unit in record["units"])
+    assert unit_by_name["icu"]["num_placed"] == len(built_queues(chip))
+    (sram,) = unit_by_name["mem"]["black_boxes"]
+    assert (sram["num_placed"], sram["num_words"], sram["bits_per_word"]) == (
+        chip.num_mem, chip.mem.num_words, chip.lanes * 32,
+    )  # fmt: skip
+    tiles = {box["name"]: box["num_placed"] * box["num_words"] for box in unit_by_name["mxm"]["black_boxes"]}
+    assert tiles == {"reram.bank": chip.mxm.num_reram_tiles, "sram.bank": chip.mxm.num_sram_tiles}
+    words = [box for box in unit_by_name["icu"]["black_boxes"] if box["name"] == "store.words"]
+    assert {box["num_words"] for box in words} == {chip.max_queue_entries}
+    assert {box["bits_per_word"] for box in words} == {word_bits(queue.slice.kind) for queue in built_queues(chip)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

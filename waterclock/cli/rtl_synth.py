@@ -54,7 +54,7 @@ def _print(made: "Synthesis") -> None:
     print_rows(list(made.rows()), header=HEADER)
     print()
     print_rows(list(made.box_rows()), header=BOX_HEADER)
-    print(f"\n{NOTE}")
+    print(f"\narea: {made.area_unit}\n{NOTE}")
     if made.slowest:
         print()
         print_rows(list(made.clock_rows()), header=CLOCK_HEADER)

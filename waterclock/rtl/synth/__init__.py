@@ -7,7 +7,8 @@ from pathlib import Path
 from amaranth.lib import wiring
 
 from waterclock.chip import Chip
-from waterclock.errors import InputError
+from waterclock.errors import InputError, WaterclockError
+from waterclock.rtl.synth import clock_rate, yosys
 from waterclock.rtl.synth.clock_rate import measure
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import synthesise
@@ -29,6 +30,9 @@ def synthesis(
     library = Library.read(liberty)
     make_by_unit = units(small(chip)) if clock_of else dict[str, Callable[[], wiring.Component]]()
     names = _named(clock_of, make_by_unit)
+    missing = clock_rate.missing_tools() if names else yosys.missing_tools()
+    if missing:
+        raise WaterclockError(missing)
     with tempfile.TemporaryDirectory() as folder:
         netlist = synthesise(chip, library, Path(folder), phase)
         rates = measure({unit: make_by_unit[unit]() for unit in names}, Path(folder), phase)

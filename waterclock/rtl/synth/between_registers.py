@@ -11,7 +11,8 @@ class BetweenRegisters(wiring.Component):
     """A component with a register at each bit of its ports.
 
     Those at its inputs are a chain that `given` fills; those at its outputs are folded into `seen`, a register later.
-    So every bit may be anything, nothing is optimised away, and a component of thousands of ports needs two pins.
+    So every bit may be anything, nothing is optimised away, and a component of thousands of ports needs two pins. The
+    chain inverts at each bit: else a register inside, behind an input, would be taken for the next one of the chain.
     """
 
     def __init__(self, inner: wiring.Component) -> None:
@@ -25,7 +26,7 @@ class BetweenRegisters(wiring.Component):
         given, caught = Signal(len(inputs), reset_less=True), self._caught(m)
         folded = Signal(len(caught), reset_less=True)
         m.d.comb += [inputs.eq(given), self.seen.eq(folded[-1])]
-        m.d.sync += [given.eq(Cat(self.given, given)), folded.eq(Cat(Const(0, 1), folded) ^ caught)]
+        m.d.sync += [given.eq(~Cat(self.given, given)), folded.eq(Cat(Const(0, 1), folded) ^ caught)]
         return m
 
     def _caught(self, m: Module) -> Value:

@@ -37,6 +37,12 @@ class Synthesis:
     clock_rates: Sequence[ClockRate]
 
     @property
+    def area_unit(self) -> str:
+        """What areas are counted in."""
+        library = self.netlist.library
+        return library.area_unit or f"unit of {library.name}, which does not state it"
+
+    @property
     def slowest(self) -> ClockRate | None:
         """The slowest of the units that were measured."""
         return min(self.clock_rates, key=lambda rate: rate.clock_mhz, default=None)
@@ -47,8 +53,8 @@ class Synthesis:
         return {
             "chip": {"name": self.chip.name, "sha256": self.chip.sha256},
             "liberty": {"name": library.name, "sha256": library.sha256},
-            "tools": {"yosys": yosys.tool_version(), "nextpnr": clock_rate.tool_version()},
-            "area_unit": library.area_unit or f"unit of {library.name}, which does not state it",
+            "yosys": yosys.tool_version(),
+            "area_unit": self.area_unit,
             "note": NOTE,
             "total": self._plain(self.netlist.of(TOP)),
             "units": [
@@ -58,7 +64,7 @@ class Synthesis:
             "lanes": [
                 {"mnemonic": mnemonic, **self._plain(count)} for mnemonic, count in lane_counts(self.netlist).items()
             ],
-            "clock": self._clock(),
+            "clock": self._clock() if self.slowest else None,
         }
 
     def _plain(self, count: Count) -> dict[str, Any]:
@@ -75,6 +81,7 @@ class Synthesis:
         slowest = self.slowest
         return {
             "method": METHOD,
+            "nextpnr": clock_rate.tool_version(),
             "device": f"ECP5 LFE5U-{clock_rate.DEVICE}",
             "speed_grade": clock_rate.SPEED_GRADE,
             "seed": clock_rate.SEED,
@@ -114,7 +121,7 @@ class Synthesis:
 
     def svg(self) -> str:
         """Bars for area by unit, one lane of each VXM instruction and, where it was measured, the clock by unit."""
-        unit = "µm²" if self.netlist.library.area_unit else f"unit of {self.netlist.library.name}"
+        unit = self.netlist.library.area_unit or f"unit of {self.netlist.library.name}"
         areas = {
             f"{name} × {placed}" if placed else name: count.area
             for name, (placed, count) in self.netlist.units().items()
