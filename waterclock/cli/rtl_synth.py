@@ -20,14 +20,15 @@ def synth(
     chip: ChipOption = None,
     changes: Changes = None,
     clock_of: Annotated[
-        list[str] | None, typer.Option("--clock", metavar="MNEMONIC", help="place and route a lane of it; repeatable")
+        list[str] | None,
+        typer.Option("--clock", metavar="UNIT", help="place and route it; repeatable, or all of them: all"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="write synth.json and synth.svg here")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count cells and area by unit, and measure the clock of lanes on an FPGA; takes minutes."""
+    """Count cells and area by unit, and measure on an FPGA the clock of a small configuration; takes minutes."""
     from waterclock.atomic import check_new, new_folder
     from waterclock.rtl.synth import synthesis
 
@@ -48,11 +49,14 @@ def synth(
 
 
 def _print(made: "Synthesis") -> None:
-    from waterclock.rtl.synth import HEADER
-    from waterclock.rtl.synth.report import NOTE
+    from waterclock.rtl.synth import BOX_HEADER, CLOCK_HEADER, HEADER, METHOD, NOTE
 
     print_rows(list(made.rows()), header=HEADER)
-    for rate in made.clock_rates:
-        used = ", ".join(f"{number} {name}" for name, number in rate.used_by_resource.items())
-        print(f"\none lane of {rate.mnemonic}: {rate.clock_mhz} MHz with a latency of {rate.latency_cycles} ({used})")
-    print(f"\n{NOTE}")
+    print()
+    print_rows(list(made.box_rows()), header=BOX_HEADER)
+    print(f"\narea: {made.area_unit}\n{NOTE}")
+    if made.slowest:
+        print()
+        print_rows(list(made.clock_rows()), header=CLOCK_HEADER)
+        bound = "the clock of all" if made.is_clock_complete else "the slowest of these, not of all units"
+        print(f"\n{bound}: {made.slowest.clock_mhz} MHz, by {made.slowest.unit}\n\n{METHOD}")

@@ -1,11 +1,12 @@
 """A chip as gates of a library: each module of its RTL synthesised once, then counted as often as it is placed.
 
 Memories, tile stores and clock gates are black boxes: they are macros on silicon, which no standard cell tells the area
-of. They are counted by kind. Nothing is flattened, so nothing is optimised across modules.
+of. They are counted with their dimensions. Nothing is flattened, so nothing is optimised across modules.
 """
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,17 +16,21 @@ from amaranth.lib import wiring
 
 from waterclock.chip import Chip
 from waterclock.errors import InputError
-from waterclock.rtl import cells, clock, ram
 from waterclock.rtl.core import Core
 from waterclock.rtl.parts import Part, Parts
 from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.synth import yosys
+from waterclock.rtl.synth.black_boxes import BOX_BY_KIND, BlackBox, boxes_in
 from waterclock.rtl.synth.liberty import Library
+from waterclock.rtl.synth.process import Job, counting, num_processors, run_all
 from waterclock.rtl.vxm import DATAPATHS, FETCH_CYCLES, MNEMONICS, Halving, Lane
 
 TOP = "chip"
-BLACK_BOXES = (cells.NAME, ram.NAME, clock.NAME)
-VERILOG, STATISTICS = "chip.v", "statistics.json"
+VERILOG, STATISTICS, BOXES = "chip.v", "statistics.json", "boxes.il"
+MODULE = re.compile(r"^module \\?([^\s(]+)(.*?)^endmodule", re.DOTALL | re.MULTILINE)
+Phase = Callable[[str], None]
+Cell = str | BlackBox
+"""What modules are made of: cells of the library and other modules, by name, and black boxes."""
 ALONE = "alone_"
 """Before the name of a module that is one lane of one instruction."""
 
@@ -43,7 +48,7 @@ class Shells(Parts):
         return made
 
     def add(self, name: str, source: str) -> None:
-        if name in BLACK_BOXES:
+        if name in BOX_BY_KIND:
             head, end, _ = source.partition(");")
             source = f"(* blackbox *)\n{head.strip()}{end}\nendmodule\n"
         super().add(name, source)
@@ -51,17 +56,17 @@ class Shells(Parts):
 
 @dataclass(frozen=True)
 class Count:
-    """Cells of the library, the flip-flops among them, their area in its unit, and black boxes by kind."""
+    """Cells of the library, the flip-flops among them, their area in its unit, and black boxes."""
 
     num_cells: int = 0
     num_flip_flops: int = 0
     area: float = 0.0
-    black_boxes: Mapping[str, int] = field(default_factory=dict[str, int])
+    black_boxes: Mapping[BlackBox, int] = field(default_factory=dict[BlackBox, int])
 
     def plus(self, other: "Count", times: int = 1) -> "Count":
         boxes = dict(self.black_boxes)
-        for kind, number in other.black_boxes.items():
-            boxes[kind] = boxes.get(kind, 0) + times * number
+        for box, number in other.black_boxes.items():
+            boxes[box] = boxes.get(box, 0) + times * number
         return Count(
             self.num_cells + times * other.num_cells, self.num_flip_flops + times * other.num_flip_flops,
             self.area + times * other.area, boxes,
@@ -72,7 +77,7 @@ class Count:
 class Netlist:
     """What Yosys counted in each module, and which components the modules are."""
 
-    cells_by_module: Mapping[str, Mapping[str, int]]
+    cells_by_module: Mapping[str, Mapping[Cell, int]]
     library: Library
     kind_by_module: Mapping[str, str]
 
@@ -89,8 +94,8 @@ class Netlist:
             self._counts[module] = total
         return self._counts[module]
 
-    def _one(self, cell: str) -> Count:
-        if cell in BLACK_BOXES:
+    def _one(self, cell: Cell) -> Count:
+        if isinstance(cell, BlackBox):
             return Count(black_boxes={cell: 1})
         if cell in self.cells_by_module:
             return self.of(cell)
@@ -106,8 +111,8 @@ class Netlist:
 
     def _walk(self, module: str, times: int, found: dict[str, tuple[int, Count]]) -> None:
         for cell, number in self.cells_by_module[module].items():
-            kind = self.kind_by_module.get(cell)
-            if kind is None and cell in self.cells_by_module:
+            kind = self.kind_by_module.get(cell) if isinstance(cell, str) else None
+            if kind is None and isinstance(cell, str) and cell in self.cells_by_module:
                 self._walk(cell, times * number, found)
                 continue
             unit, placed = (kind, times * number) if kind else ("wiring", 0)
@@ -115,23 +120,50 @@ class Netlist:
             found[unit] = (before + placed, total.plus(self._one(cell), times * number))
 
 
-def synthesise(chip: Chip, library: Library, folder: Path) -> Netlist:
+def synthesise(chip: Chip, library: Library, folder: Path, phase: Phase = lambda phase: None) -> Netlist:
     """Make the gates of a chip, and of one lane of each VXM instruction, in a folder.
 
     WaterclockError if Yosys is missing or fails.
     """
     lanes = {_alone(mnemonic): lane_alone(chip, mnemonic) for mnemonic in MNEMONICS}
-    return netlist_of({TOP: Core(chip), **lanes}, library, folder)
+    return netlist_of({TOP: Core(chip), **lanes}, library, folder, phase)
 
 
-def netlist_of(component_by_name: Mapping[str, wiring.Component], library: Library, folder: Path) -> Netlist:
-    """Make the gates of components, each a module of this name, in a folder."""
+def netlist_of(
+    component_by_name: Mapping[str, wiring.Component], library: Library, folder: Path,
+    phase: Phase = lambda phase: None, num_shares: int | None = None,
+) -> Netlist:  # fmt: skip
+    """Make the gates of components, each a module of this name, in a folder.
+
+    Modules are dealt out to as many processes as there are processors; that makes no difference to what comes out.
+    """
     parts = Shells()
-    tops = [parts.module_text(component, name) for name, component in component_by_name.items()]
-    (folder / VERILOG).write_text("\n".join((parts.verilog, *tops)))
-    yosys.run(_script(library.path), folder)
-    modules = json.loads((folder / STATISTICS).read_text())["modules"]
-    return Netlist(_cells_by_module(modules), library, parts.kind_by_module)
+    phase("writing Verilog")
+    text = "\n".join([parts.module_text(component, name) for name, component in component_by_name.items()])
+    text = f"{parts.verilog}\n{text}"
+    (folder / VERILOG).write_text(text)
+    jobs: dict[str, Job] = {}
+    for number, modules in enumerate(_shares(text, num_shares or num_processors())):
+        share = folder / f"share_{number}"
+        share.mkdir()
+        jobs[f"share {number}"] = yosys.job(_script(library.path, modules), share)
+    run_all(jobs, counting(phase, "making gates", jobs))
+    found: dict[str, dict[Cell, int]] = {}
+    for job in jobs.values():
+        found |= _contents(job.folder)
+    return Netlist(found, library, parts.kind_by_module)
+
+
+def _shares(text: str, num_shares: int) -> list[list[str]]:
+    """The names of all modules but black boxes, in shares of about the same length of text, the longest first."""
+    lengths = {name: len(body) for name, body in MODULE.findall(text) if name not in BOX_BY_KIND}
+    shares: list[list[str]] = [[] for _ in range(min(num_shares, len(lengths)))]
+    filled = [0] * len(shares)
+    for name in sorted(lengths, key=lambda name: -lengths[name]):
+        emptiest = filled.index(min(filled))
+        shares[emptiest].append(name)
+        filled[emptiest] += lengths[name]
+    return shares
 
 
 def lane_alone(chip: Chip, mnemonic: str) -> wiring.Component:
@@ -149,21 +181,38 @@ def lane_counts(netlist: Netlist) -> dict[str, Count]:
     return {mnemonic: netlist.of(_alone(mnemonic)) for mnemonic in MNEMONICS}
 
 
-def _script(liberty: Path) -> tuple[str, ...]:
+def _script(liberty: Path, modules: Sequence[str]) -> tuple[str, ...]:
+    """What Yosys does to make gates of these modules.
+
+    `opt` goes on as long as anything changes, a stage of a pipeline a round: module by module, so that none goes along
+    for another's sake. There is none behind `techmap`: abc finds the same, and sooner.
+    """
+    optimise = [f"opt -fast {module}" for module in modules]
+    boxes = " ".join(f"t:{kind}" for kind in BOX_BY_KIND)
     return (
-        f"read_verilog {VERILOG}", "setattr -mod -unset top *", "hierarchy -check", "proc", "opt -fast", "memory",
-        "setattr -unset init */w:*", "opt -fast", "wreduce", "alumacc", "share", "opt -fast", "techmap", "opt -fast",
-        f"dfflibmap -liberty {liberty}", f"abc -liberty {liberty}", "opt_clean",
-        f"tee -q -o {STATISTICS} stat -json",
+        f"read_verilog ../{VERILOG}", "setattr -mod -unset top *", "hierarchy -check",
+        f"select -set ours {' '.join(modules)}", "blackbox * @ours %d",
+        "proc", *optimise, "memory", "setattr -unset init */w:*", *optimise, "wreduce", "alumacc", "share", *optimise,
+        "techmap", "opt_clean", f"dfflibmap -liberty {liberty}", f"abc -liberty {liberty}", "opt_clean",
+        f"tee -q -o {STATISTICS} stat -json", f"tee -q -o {BOXES} dump -m {boxes}",
     )  # fmt: skip
 
 
-def _cells_by_module(modules: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """The cells and modules that each module has in it, with how often."""
-    found: dict[str, dict[str, int]] = {}
+def _contents(folder: Path) -> dict[str, dict[Cell, int]]:
+    """What is in each module that was made gates of in a folder."""
+    found = _cells_by_module(json.loads((folder / STATISTICS).read_text())["modules"])
+    for module, box in boxes_in((folder / BOXES).read_text()):
+        found[module][box] = found[module].get(box, 0) + 1
+    return found
+
+
+def _cells_by_module(modules: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[Cell, int]]:
+    """The cells and modules that each module has in it, with how often; without black boxes."""
+    found: dict[str, dict[Cell, int]] = {}
     for name, module in modules.items():
         placed = {**module["num_cells_by_type"], **module.get("num_submodules_by_type", {})}
-        found[_bare(name)] = {_bare(cell): int(number) for cell, number in placed.items()}
+        numbers = {_bare(cell): int(number) for cell, number in placed.items()}
+        found[_bare(name)] = {cell: number for cell, number in numbers.items() if cell not in BOX_BY_KIND}
     return found
 
 

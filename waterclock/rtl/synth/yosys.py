@@ -1,7 +1,5 @@
 """Yosys, run as a process of its own on a script: what it builds is large, and a crash is then only its own."""
 
-import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -9,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from waterclock.errors import WaterclockError
+from waterclock.rtl.synth.process import Job
 
 PACKAGE = "pyosys"
 RUNNER = """
@@ -30,16 +29,9 @@ def tool_version() -> str:
     return version(PACKAGE)
 
 
-def run(script: Sequence[str], folder: Path) -> str:
-    """Run a script, one command a line, in a folder; what Yosys said. WaterclockError if it is missing or fails."""
+def job(script: Sequence[str], folder: Path) -> Job:
+    """A script, one command a line, to run in a folder. WaterclockError if Yosys is missing."""
     missing = missing_tools()
     if missing:
         raise WaterclockError(missing)
-    done = subprocess.run(
-        (sys.executable, "-c", RUNNER), input="\n".join(script), cwd=folder, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        reason = re.search(r"^ERROR: .*$", done.stdout, re.MULTILINE)
-        raise WaterclockError(f"Yosys failed: {reason[0] if reason else f'exit code {done.returncode}'}")
-    return done.stdout
+    return Job("Yosys", (sys.executable, "-c", RUNNER), folder, "\n".join(script))
