@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, app, chip_of, chosen_chip, commands
+from waterclock.cli.app import AsJson, Changes, Context, app, chip_of, chosen_chip, commands
 from waterclock.cli.terminal import counted, print_rows, progress
 from waterclock.errors import InputError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from waterclock.runtime.rtl_check import CheckedToken, RtlCheck
 
 DEFAULT_RTL_CHIP = "tiny"
+RtlChipOption = Annotated[
+    str | None, typer.Option("--chip", help=f"a chip that ships or a .toml file; {DEFAULT_RTL_CHIP} if none")
+]
 EXIT_DIFFERENT = 1
 CYCLES_BEFORE, CYCLES_AFTER = 40, 8
 """Of a difference, in the waveform around it."""
@@ -34,7 +37,7 @@ def emit(
         Path | None,
         typer.Argument(metavar="DEPLOYMENT", help="a folder that compile wrote: its images are written too"),
     ] = None,
-    chip: ChipOption = None,
+    chip: RtlChipOption = None,
     changes: Changes = None,
 ) -> None:
     """Write a chip's Verilog, the description of its ports and stores, and the memory images of a deployment."""
@@ -59,7 +62,7 @@ def verify(
         str | None,
         typer.Argument(metavar="MODEL", help="a model or a compiled folder; a small Llama with random weights if none"),
     ] = None,
-    chip: ChipOption = None,
+    chip: RtlChipOption = None,
     changes: Changes = None,
     context: Context = None,
     num_tokens: Annotated[int, typer.Option("--tokens", min=1, help="generate so many tokens")] = 8,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, chip_of, text_of
-from waterclock.cli.rtl import DEFAULT_RTL_CHIP, EXIT_DIFFERENT, rtl_app
+from waterclock.cli.app import AsJson, Changes, chip_of, text_of
+from waterclock.cli.rtl import DEFAULT_RTL_CHIP, EXIT_DIFFERENT, RtlChipOption, rtl_app
 from waterclock.cli.rtl_given import check_below, given_of
 from waterclock.cli.terminal import print_rows, progress
 from waterclock.errors import InputError
@@ -22,7 +22,7 @@ MAX_DRAWN_CYCLES = 100
 @rtl_app.command("run")
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE.asm", help="queues, as inspect --disassemble prints them")],
-    chip: ChipOption = None,
+    chip: RtlChipOption = None,
     changes: Changes = None,
     words: Annotated[
         list[str] | None,

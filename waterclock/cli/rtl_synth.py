@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, chip_of
-from waterclock.cli.rtl import DEFAULT_RTL_CHIP, rtl_app
+from waterclock.cli.app import AsJson, Changes, chip_of
+from waterclock.cli.rtl import DEFAULT_RTL_CHIP, RtlChipOption, rtl_app
 from waterclock.cli.terminal import print_rows, progress
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @rtl_app.command("synth")
 def synth(
     liberty: Annotated[Path, typer.Option(metavar="FILE", help="the cells: a liberty file")],
-    chip: ChipOption = None,
+    chip: RtlChipOption = None,
     changes: Changes = None,
     clock_of: Annotated[
         list[str] | None,
