@@ -115,4 +115,3 @@ def check(design: Mutated, one: Placed, number: int) -> None:
     got = simulation.column(simulation.step(_inputs(simulation, one)), one.module)[:, 0].view(np.int32)
     wrong = np.flatnonzero(got[one.cycles - 1 :][: len(expected)] != expected)
     assert not len(wrong), f"{one.module}, {one.mnemonic}: {len(wrong)} of {len(expected)} results differ"
-

@@ -39,13 +39,17 @@ class Hunted:
         return (num - num_survivors) / num, (num - num_survivors) / (num - num_equivalent)
 
     def lines(self) -> Iterator[str]:
-        yield from _table(("slices", "cells", "mutants", "killed", "proven equivalent", "other survivors"), self._kinds())
+        yield from _table(
+            ("slices", "cells", "mutants", "killed", "proven equivalent", "other survivors"), self._kinds()
+        )
         of_all, of_others = self.rates()
         yield f"\nKilled: {of_all:.1%} of all, {of_others:.1%} of those that are not proven equivalent.\n"
         killers = Counter(_group(outcome.killed_by) for outcome in self.outcomes.values() if not outcome.survived)
         yield from _table(("first killed by", "mutants"), ((name, str(number)) for name, number in killers.items()))
         yield ""
-        yield from _table(("survivor", "module", "cell, port and bit", "mode", "why"), map(self._survivor, self.survivors))
+        yield from _table(
+            ("survivor", "module", "cell, port and bit", "mode", "why"), map(self._survivor, self.survivors)
+        )
 
     def _kinds(self) -> Iterator[tuple[str, ...]]:
         survivors, unproven, every = (
