@@ -12,6 +12,7 @@ from waterclock.chip import load
 from waterclock.rtl.synth import yosys
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.netlist import TOP, VERILOG, lane_alone, netlist_of
+from waterclock.rtl.synth.process import run_all
 
 # What lies between the sum and the adder that rounds it: everything that follows the sum, but for that adder.
 ROUND_UP = ("cd chip.vxm_add", "submod -name round_up w:step_2_total %co* t:$add %d t:* %i", "cd", "cd round_up")
@@ -22,7 +23,8 @@ def round_up(library: Library, folder: Path) -> str:
     """The gates of the decision, a line each, from the Verilog that the count was made of."""
     liberty = library.path
     made = ("techmap", "opt", f"abc -liberty {liberty}", "opt_clean", "write_verilog -noattr -selected gates.v")
-    yosys.run((f"read_verilog {VERILOG}", f"hierarchy -top {TOP}", "proc", *ROUND_UP, *made), folder)
+    script = (f"read_verilog {VERILOG}", f"hierarchy -top {TOP}", "proc", *ROUND_UP, *made)
+    run_all({"round up": yosys.job(script, folder)})
     gates = GATE.findall(re.sub(r"\\\$\d+ ", "up", (folder / "gates.v").read_text()))
     return "\n".join(f"{cell:8} {' '.join(pins.split())}" for cell, pins in gates)
 
