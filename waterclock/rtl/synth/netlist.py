@@ -185,7 +185,8 @@ def _script(liberty: Path, modules: Sequence[str]) -> tuple[str, ...]:
     """What Yosys does to make gates of these modules.
 
     `opt` goes on as long as anything changes, a stage of a pipeline a round: module by module, so that none goes along
-    for another's sake. There is none behind `techmap`, where it takes longest; a lane of `vxm.add` is 9 % larger for it.
+    for another's sake. There is none behind `techmap`, where it takes longest; a lane of `vxm.add` is 9 % larger for
+    it.
     """
     optimise = [f"opt -fast {module}" for module in modules]
     boxes = " ".join(f"t:{kind}" for kind in BOX_BY_KIND)
