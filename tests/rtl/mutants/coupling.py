@@ -32,7 +32,7 @@ def exposing(bits_by_register: Mapping[str, int]) -> str:
 
 
 def around(gold: str, gate: str, bits_by_register: Mapping[str, int]) -> str:
-    """Verilog of a module around two sequencers with the same inputs: `trigger` says that they differ in what counts."""
+    """Verilog of a module around two sequencers with the same inputs: `trigger` says they differ in what counts."""
     inputs = {"clk": 1, "rst": 1, **_ports(wiring.In)}
     outputs = {**_ports(wiring.Out), **bits_by_register}
     declared = ", ".join(f"input [{bits - 1}:0] {name}" for name, bits in inputs.items())
