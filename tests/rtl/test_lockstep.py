@@ -82,6 +82,23 @@ def test_a_freeze_is_a_difference(tiny: Chip) -> None:
     )
 
 
+def test_a_write_outside_the_memory_is_a_difference(tiny: Chip) -> None:
+    """The comparison keeps a copy of MEM and must not write beyond it, wherever the RTL writes."""
+    from waterclock.rtl.cosim import Memories
+    from waterclock.rtl.lockstep import Lockstep
+
+    text = {"mem0": "mem.read32 word[0] -> s0ew\nicu.nop n=1\nmem.write32 s0e, word[9]"}
+    program = program_of(tiny, assembled(text))
+    mem = np.zeros((tiny.num_mem, tiny.mem.num_words, tiny.lanes), np.int32)
+    mem[0, 0] = 5
+    lockstep = Lockstep(tiny, program, Memories(mem=mem))
+    lockstep.chip = tiny.with_fields({"mem.num_words": 9})
+    difference = lockstep.launch({}, [], 20).difference
+    assert difference is not None
+    assert (difference.cycle, difference.place, difference.expected) == (2, "mem0, word 9", "nothing")
+    assert (lockstep.mem == mem).all()
+
+
 def test_a_program_for_another_chip_is_refused(tiny: Chip) -> None:
     from waterclock.rtl.cosim import Memories
     from waterclock.rtl.lockstep import Lockstep

@@ -84,6 +84,7 @@ private:
             for (Word i = 0; i < num_enables; ++i) any |= enables[i];
             if (!any) continue;
             const Word address = data[lanes];
+            if (address >= shape.num_words) return differs(watch, address, data, lanes);
             Word* word = mem + (static_cast<uint64_t>(slice) * shape.num_words + address) * lanes;
             for (Word byte = 0; byte < lanes * sizeof(Word); ++byte)
                 if (bit(enables, byte)) reinterpret_cast<char*>(word)[byte] = reinterpret_cast<const char*>(data)[byte];
