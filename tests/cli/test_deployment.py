@@ -91,11 +91,15 @@ def test_what_can_not_be_is_one_line_and_exit_code_2(
 def test_an_interrupted_compile_leaves_nothing(
     model_path: Path, tmp_path: Path, stop: signal.Signals, code: int
 ) -> None:
-    """The interrupt comes while the folder is being written: the write of its second file never returns."""
+    """The interrupt comes while the folder is being written: the write of its second file never returns.
+
+    A shell that runs these tests in the background has them ignore interrupts; the command must not inherit that.
+    """
     script = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from waterclock.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
 written = Path.write_bytes
 def write_bytes(path, data):
     if path.name == "memory.safetensors":
