@@ -382,9 +382,10 @@ def test_a_whole_chip_becomes_a_record_and_a_picture(run, tmp_path: Path, monkey
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_tool_ends_with_its_children_if_we_do(number: signal.Signals, tmp_path: Path) -> None:
     """A shell waits for a child that holds a pipe open: when we are told to end, the pipe ends long before the child
-    would have let it go."""
+    would have let it go. What a background shell has these tests ignore must not be inherited."""
     script = (
         "import signal, sys; from pathlib import Path; from waterclock.rtl.synth.process import Job, run_all\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
         "shell = ('sh', '-c', '(echo begun; sleep 300) > pipe & wait')\n"
         "run_all({'shell': Job('shell', shell, Path(sys.argv[1]))})"
