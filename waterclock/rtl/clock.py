@@ -20,13 +20,15 @@ endmodule
 
 
 def gate_clock(m: Module, platform: object, domain: str, stop: Value) -> None:
-    """Make a clock domain that takes no edge at the end of a cycle in which `stop` is set.
+    """Make a clock domain that takes no edge at the end of a cycle in which `stop` is set, but for cycles of a reset.
 
     A latch holds `stop` while the clock is high, so that the gated clock has no edges but those of the clock.
     """
     parts_of(platform).add(NAME, SOURCE)
     m.domains += ClockDomain(domain, async_reset=True)
-    m.submodules[f"clock_{domain}"] = Instance(NAME, i_clk=ClockSignal(), i_stop=stop, o_gated=ClockSignal(domain))
+    m.submodules[f"clock_{domain}"] = Instance(
+        NAME, i_clk=ClockSignal(), i_stop=stop & ~ResetSignal(), o_gated=ClockSignal(domain)
+    )
     m.d.comb += ResetSignal(domain).eq(ResetSignal())
 
 

@@ -31,6 +31,12 @@ LAUNCH_CYCLES = 2 + LEAD_CYCLES
 """Cycles from the launch signal, which is registered first, to cycle 0 of the program."""
 
 
+def reset_cycles(chip: Chip) -> int:
+    """For how many cycles a reset is held: until what was under way has run out, for most registers are not cleared."""
+    latencies = (row.latency(chip) for row in INSTRUCTIONS.values() if row.latency is not None)
+    return LAUNCH_CYCLES + max(*latencies, chip.param_latency_cycles) + 1
+
+
 @dataclass(frozen=True)
 class Built:
     """A kind of slice that is built: its component, the instructions that it executes, those of each result port."""
@@ -184,7 +190,11 @@ class Row(wiring.Component):
 
 
 class Core(wiring.Component):
-    """A chip: a `Row` whose clock stops, the cause in sight, in the cycle in which an illegal entry would issue."""
+    """A chip: a `Row` whose clock stops, the cause in sight, in the cycle in which an illegal entry would issue.
+
+    A reset of `reset_cycles` makes it as new, frozen or not: queues and parameters are empty, memories keep what they
+    hold.
+    """
 
     def __init__(self, chip: Chip) -> None:
         self.chip = chip

@@ -16,7 +16,10 @@ from waterclock.rtl.icu import trace_layout
 from waterclock.rtl.images import WRITE, Memories, encoded, writes
 from waterclock.rtl.verilated import Design, Simulation, Words
 
-__all__ = ["Frozen", "Issued", "Memories", "Trace", "design_of", "first_fault", "launch", "launch_words", "loading"]
+__all__ = [
+    "Frozen", "Issued", "Memories", "Trace", "design_of", "first_fault", "launch", "launch_on", "launch_words",
+    "loading",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,13 @@ def launch(chip: Chip, queues: Mapping[str, Records], memories: Memories, num_cy
 
 def launch_words(chip: Chip, queues: Mapping[str, Words], memories: Memories, num_cycles: int) -> Trace:
     """As `launch`, with queues that are encoded already, legal or not."""
-    simulation = Simulation(design_of(chip))
+    return launch_on(Simulation(design_of(chip)), chip, queues, memories, num_cycles)
+
+
+def launch_on(
+    simulation: Simulation, chip: Chip, queues: Mapping[str, Words], memories: Memories, num_cycles: int
+) -> Trace:
+    """As `launch_words`, on a chip that may have run before: what is not written stays as it was left."""
     simulation.drive(loading(simulation, writes(chip, queues, memories)))
     inputs = simulation.blank(LAUNCH_CYCLES + num_cycles)
     simulation.column(inputs, "launch")[0] = 1

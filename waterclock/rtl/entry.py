@@ -43,8 +43,8 @@ def is_opcode(word: Value, mnemonic: str) -> Value:
 
 def any_of(bits: Iterable[Value]) -> Value:
     """Whether any of these one-bit values is set."""
-    none: Value = Const(0, 1)
-    return reduce(lambda some, bit: some | bit, bits, none)
+    found = list(bits)
+    return reduce(lambda some, bit: some | bit, found) if found else Const(0, 1)
 
 
 def is_part_of_address(path: str) -> bool:

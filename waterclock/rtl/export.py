@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from waterclock.chip import Chip
 from waterclock.isa.program import Program
-from waterclock.rtl.core import LAUNCH_CYCLES
+from waterclock.rtl.core import LAUNCH_CYCLES, reset_cycles
 from waterclock.rtl.cosim import design_of
 from waterclock.rtl.images import Memories, Store, declared_ranges, encoded, stores, writes
 from waterclock.rtl.parts import CLOCK, RESET
@@ -20,7 +20,7 @@ from waterclock.rtl.verilated import TOP, Port
 WORD_DIGITS = 8
 MEANING_BY_PORT: Mapping[str, str] = MappingProxyType({
     CLOCK: "clock, rising edge",
-    RESET: "reset, active high; memories keep what they hold",
+    RESET: "reset, active high, to be held for `reset_cycles`; memories keep what they hold",
     "load__valid": "write `data` to `column` of `row` of the store `target` at the next edge",
     "load__target": "number of a store",
     "load__row": "row of the store",
@@ -44,7 +44,7 @@ MEANING_BY_PORT: Mapping[str, str] = MappingProxyType({
 def ports(chip: Chip) -> list[dict[str, Any]]:
     """Every port: name, direction, width and meaning."""
     design = design_of(chip)
-    inputs = [Port(name, 1, 0) for name in (CLOCK, RESET)] + list(design.inputs.values())
+    inputs = [Port(CLOCK, 1, 0), *design.inputs.values()]
     return [_port(port, "input") for port in inputs] + [_port(port, "output") for port in design.outputs.values()]
 
 
@@ -60,6 +60,7 @@ def description(chip: Chip) -> dict[str, Any]:
         "top": TOP,
         "launch_cycles": LAUNCH_CYCLES,
         "launch_gap_cycles": chip.launch_gap_cycles,
+        "reset_cycles": reset_cycles(chip),
         "ports": ports(chip),
         "stores": [asdict(store) for store in stores(chip)],
     }
@@ -111,9 +112,9 @@ def _markdown(chip: Chip, record: Mapping[str, Any]) -> str:
         "",
         f"Chip {chip.sha256}. Module `{TOP}` in `core.v`.",
         "",
-        "Load the stores, write parameters, pulse `launch`: cycle 0 is "
-        f"{record['launch_cycles']} cycles later. The next cycle 0 may follow {record['launch_gap_cycles']} cycles",
-        "after the program's length; stores are written in between.",
+        f"Hold `{RESET}` for {record['reset_cycles']} cycles. Load the stores, write parameters, pulse `launch`:",
+        f"cycle 0 is {record['launch_cycles']} cycles later. The next cycle 0 may follow",
+        f"{record['launch_gap_cycles']} cycles after the program's length; stores are written in between.",
         "",
         *_table(("port", "direction", "bits", "meaning"), port_rows),
         "",

@@ -198,6 +198,21 @@ class Icu(wiring.Component):
         m.d.comb += [self.trace.iteration[level].eq(values[f"iteration.{level}"]) for level in range(NUM_LEVELS)]
 
 
+SEQUENCER = wiring.Signature({
+    "launch": In(1),
+    "index": Out(INDEX_BITS),
+    "window": In(data.ArrayLayout(CONTROL_BITS, WINDOW)),
+    "causes": In(data.ArrayLayout(CAUSE_BITS, WINDOW)),
+    "heads": In(2),
+    "length": In(INDEX_BITS),
+    "starts": In(1),
+    "valid": Out(1),
+    "cause": Out(CAUSE_BITS),
+    "iteration": Out(data.ArrayLayout(COUNT_BITS, NUM_LEVELS)),
+    "running": Out(1),
+})  # fmt: skip
+
+
 class Sequencer(wiring.Component):
     """Decides in every cycle which entry is at hand, whether it issues, with which iterations, and where to go next.
 
@@ -206,19 +221,7 @@ class Sequencer(wiring.Component):
     """
 
     def __init__(self) -> None:
-        super().__init__({
-            "launch": In(1),
-            "index": Out(INDEX_BITS),
-            "window": In(data.ArrayLayout(CONTROL_BITS, WINDOW)),
-            "causes": In(data.ArrayLayout(CAUSE_BITS, WINDOW)),
-            "heads": In(2),
-            "length": In(INDEX_BITS),
-            "starts": In(1),
-            "valid": Out(1),
-            "cause": Out(CAUSE_BITS),
-            "iteration": Out(data.ArrayLayout(COUNT_BITS, NUM_LEVELS)),
-            "running": Out(1),
-        })  # fmt: skip
+        super().__init__(SEQUENCER)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -49,19 +49,34 @@ def _alike(mnemonics: Iterable[str], executed: Collection[str]) -> list[list[str
 
 def _has_bad_field(word: Value, mnemonic: str, chip: Chip) -> Value:
     view, row = fields_of(word, mnemonic), INSTRUCTIONS[mnemonic]
-    outside = [_is_outside(view, field) for field in layout(mnemonic)]
+    outside = [bad for field in layout(mnemonic) for bad in _outside(view, field)]
     against = [bad for operand in row.operands for bad in _RULES_BY_FORM[operand.form](view, operand, row, chip)]
     return any_of([*outside, *against, _has_scalars(view, row)])
 
 
-def _is_outside(view: data.View, field: Field) -> Value:
+def _outside(view: data.View, field: Field) -> Iterator[Value]:
     """Whether a field is out of the range of its encoding or, where it is not in use, not 0."""
     code = view[field.path]
-    outside = (code < field.low) | (code > field.high)
+    beyond = _beyond(code, field.low, field.high)
     if not field.guards:
-        return outside
+        yield from beyond
+        return
     live = any_of(view[guard.path] == value for guard in field.guards for value in sorted(guard.values))
-    return Mux(live, outside, code != 0)
+    yield ~live & (code != 0)
+    yield from _where(live, beyond)
+
+
+def _beyond(number: Value, low: int, high: int) -> Iterator[Value]:
+    """Whether a number is out of a range; where its width keeps it inside, nothing looks at it."""
+    shape = number.shape()
+    if low > (-(1 << shape.width - 1) if shape.signed else 0):
+        yield number < low
+    if high < (1 << shape.width - shape.signed) - 1:
+        yield number > high
+
+
+def _where(condition: Value, bad: Iterable[Value]) -> Iterator[Value]:
+    return (condition & one for one in bad)
 
 
 def _is_one_of(value: Value, kinds: Iterable[OperandKind]) -> Value:
@@ -79,17 +94,18 @@ def _operand_rules(view: data.View, operand: Operand, row: Instruction, chip: Ch
     kind, index = view[f"{operand.field}.kind"], view[f"{operand.field}.index"]
     on_stream = _is_one_of(kind, (OperandKind.EAST, OperandKind.WEST))
     yield from _stream_rules(on_stream, index, operand.width, chip)
-    yield (kind == OperandKind.HOLD) & (index >= chip.vxm.num_holds)
-    yield (kind == OperandKind.PARAM) & (index >= chip.num_params)
+    yield from _where(kind == OperandKind.HOLD, _beyond(index, 0, chip.vxm.num_holds - 1))
+    yield from _where(kind == OperandKind.PARAM, _beyond(index, 0, chip.num_params - 1))
     if operand.width is Width.BYTE:
         yield ~on_stream
     if f"{operand.field}.xor" in field_by_path(row.mnemonic):
-        yield view[f"{operand.field}.xor"] > chip.log2_lanes
+        yield from _beyond(view[f"{operand.field}.xor"], 0, chip.log2_lanes)
 
 
 def _stream_rules(used: Value, stream: Value, width: Width, chip: Chip) -> Iterator[Value]:
-    yield used & (stream >= chip.num_streams)
-    yield used & (stream % width.value != 0)
+    yield from _where(used, _beyond(stream, 0, chip.num_streams - 1))
+    if width is not Width.BYTE:
+        yield used & (stream % width.value != 0)
 
 
 def _result_rules(view: data.View, operand: Operand, row: Instruction, chip: Chip) -> Iterator[Value]:
@@ -98,7 +114,7 @@ def _result_rules(view: data.View, operand: Operand, row: Instruction, chip: Chi
     somewhere = directed
     if f"{operand.field}.hold" in field_by_path(row.mnemonic):
         hold = view[f"{operand.field}.hold"]
-        yield hold > chip.vxm.num_holds
+        yield from _beyond(hold, 0, chip.vxm.num_holds)
         somewhere = directed | hold.any()
         if operand.width is Width.BYTE:
             yield hold.any()
@@ -111,12 +127,12 @@ def _result_rules(view: data.View, operand: Operand, row: Instruction, chip: Chi
 
 def _address_rules(view: data.View, operand: Operand, row: Instruction, chip: Chip) -> Iterator[Value]:
     for term in range(NUM_TERMS):
-        yield view[f"{operand.field}.term.{term}.param"] >= chip.num_params
+        yield from _beyond(view[f"{operand.field}.term.{term}.param"], 0, chip.num_params - 1)
 
 
 def _number_rules(view: data.View, operand: Operand, row: Instruction, chip: Chip) -> Iterator[Value]:
     if operand.field in _HIGHEST_BY_NUMBER:
-        yield view[operand.field] > _HIGHEST_BY_NUMBER[operand.field](chip)
+        yield from _beyond(view[operand.field], 0, _HIGHEST_BY_NUMBER[operand.field](chip))
 
 
 _HIGHEST_BY_NUMBER: Mapping[str, Callable[[Chip], int]] = MappingProxyType({

@@ -28,7 +28,6 @@ from waterclock.rtl.streams import (
     plane,
     streams_layout,
     vector_bits,
-    widened,
     words_of,
 )
 
@@ -166,17 +165,17 @@ class Mem(wiring.Component):
         is_word, valid = is_opcode(issue.opcode, "mem.read32"), Signal()
         m.d.comb += valid.eq(issue.valid & (is_word | is_opcode(issue.opcode, "mem.read8")))
         at_read = {
-            "valid": valid, "is_word": is_word, "plane": issue.address[:2],
+            "valid": valid, "is_word": is_word, "plane": Mux(is_word, 0, issue.address[:2]),
             "direction": issue["result.direction"], "stream": issue["result.stream"],
         }  # fmt: skip
         after = delay(m, "read", at_read, SRAM_CYCLES)
-        value = Mux(after["is_word"], self.sram.value, self._picked(after["plane"]))
-        late = delay(m, "late", {**after, "value": value}, extra)
+        late = delay(m, "late", {**after, "value": self._picked(after["plane"])}, extra)
         m.d.comb += [self.arrivals[0][name].eq(late[name]) for name in arrival_layout(self.chip).members]
 
     def _picked(self, number: Value) -> Value:
-        """The byte plane with this number, in the low byte of each word."""
-        picked = plane(self.sram.value, 0)
-        for byte in range(1, BYTES_PER_WORD):
-            picked = Mux(number == byte, plane(self.sram.value, byte), picked)
-        return widened(picked)
+        """The words read, with the byte plane of this number in their low bytes."""
+        lowest, *higher = (plane(self.sram.value, byte) for byte in range(BYTES_PER_WORD))
+        picked: Value = lowest
+        for byte, value in enumerate(higher, 1):
+            picked = Mux(number == byte, value, picked)
+        return words_of([picked, *higher])

@@ -30,7 +30,8 @@ def streams_layout(chip: Chip) -> data.ArrayLayout:
 
 
 def arrival_layout(chip: Chip) -> data.StructLayout:
-    """A result in the cycle before it arrives: a vector of words, or of bytes in the low byte of each word."""
+    """A result in the cycle before it arrives: a vector of words, or of bytes in the low byte of each word, whose other
+    bytes nobody looks at."""
     return data.StructLayout({
         "value": vector_bits(chip, Width.WORD), "valid": 1, "direction": 2, "stream": 8, "is_word": 1,
     })  # fmt: skip

@@ -16,7 +16,7 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 
 from waterclock.rtl.build import TOP, compiled, noted, sharing
-from waterclock.rtl.parts import Parts
+from waterclock.rtl.parts import RESET, Parts
 
 Words = npt.NDArray[np.uint32]
 WORD_BITS = 32
@@ -37,6 +37,9 @@ static inline void get(const QData& port, Word* words) { words[0] = port; words[
 template <std::size_t N> static inline void get(const VlWide<N>& port, Word* words) {
     for (std::size_t i = 0; i < N; ++i) words[i] = port[i];
 }
+static inline void put_reset(auto& top, const Word* words) {
+    if constexpr (requires { top.rst; }) top.rst = words[0];
+}
 @ports@
 struct Simulation { VerilatedContext context; V@top@ top{&context}; bool is_settled = false; };
 extern "C" Simulation* create() { return new Simulation; }
@@ -55,6 +58,7 @@ extern "C" void* cells(Simulation* simulation, const char* path, uint64_t* num_b
 extern "C" void step(Simulation* simulation, const Word* in, Word* out, uint64_t cycles) {
     V@top@& top = simulation->top;
     for (uint64_t cycle = 0; cycle < cycles; ++cycle, in += @num_in@) {
+        put_reset(top, in + @reset@);
         @puts@
         top.clk = 0;
         top.eval();
@@ -107,6 +111,7 @@ def _placed(bits_by_name: Mapping[str, int]) -> dict[str, Port]:
 class Design:
     """What makes a component, and its ports. `identity` tells apart what the same sources make: which, from what.
 
+    The last input is the reset, whether it has one or not: it comes in the midst of a cycle and clears all registers.
     `native` is C++ to stand behind the harness: it sees `Simulation`, and for each output `words_of_x` and `get_x`.
     """
 
@@ -125,6 +130,7 @@ class Design:
         for path, member, value in signature.flatten(signature.create()):
             bits_by_flow[member.flow]["__".join(map(str, path))] = len(Value.cast(value))
         inputs, outputs = (_placed(bits_by_flow[flow]) for flow in (wiring.In, wiring.Out))
+        inputs[RESET] = Port(RESET, 1, num_words(inputs))
         return Design(make, identity, inputs, outputs, native)
 
     def ports_of(self, name: str) -> list[Port]:
@@ -145,9 +151,11 @@ class Design:
             *map(_accessor, self.outputs.values()), *(_array_accessor(name, self.ports_of(name)) for name in arrays),
         ])  # fmt: skip
         text = HARNESS.replace("@native@", self.native).replace("@ports@", accessors).replace("@top@", TOP)
+        text = text.replace("@reset@", str(self.inputs[RESET].first))
         for verb, ports in (("put", self.inputs), ("get", self.outputs)):
             array = {"put": "in", "get": "out"}[verb]
-            calls = (f"{verb}(top.{port.symbol}, {array} + {port.first});" for port in ports.values())
+            here = (port for port in ports.values() if port.name != RESET)
+            calls = (f"{verb}(top.{port.symbol}, {array} + {port.first});" for port in here)
             text = text.replace(f"@{verb}s@", "\n            ".join(calls))
             text = text.replace(f"@num_{array}@", str(num_words(ports)))
         return text
