@@ -3,7 +3,7 @@
 A program is a chain of parts. Most parts are noise: cycle by cycle, each queue issues something at random whose
 operands it can find. `Noise` keeps track of where each result stands (a result on a stream stays on one diagonal of
 cycle and x) and of what is taken. The other parts are idioms that noise does not find: repeats, parameters that a
-launch sets and then uses, rows that are written and then multiplied. Any part may be a loop with strides.
+launch sets and then uses, rows that are written and then multiplied. Any part may be in loops, with strides.
 """
 
 from collections.abc import Callable
@@ -26,16 +26,19 @@ from tests.programs.parts import (
     row_of,
     stacked,
 )
+from tests.programs.sweeps import sweeps
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.program import Output, Program, empty_flow
 from waterclock.simulator.state import State
 
 __all__ = [
-    "ANY", "PARAMS", "POSITION", "ROUTED", "SET", "SPECIAL_WORDS", "random_params", "random_program", "random_state",
+    "ANY", "NUM_PARTS", "PARAMS", "POSITION", "ROUTED", "SET", "SPECIAL_WORDS", "random_params", "random_program",
+    "random_state",
 ]  # fmt: skip
 
-_PARTS: tuple[Callable[[Chip, np.random.Generator], Part], ...] = (noise, copies, routing, attention)
-_ODDS = (0.7, 0.1, 0.1, 0.1)
+NUM_PARTS = 5
+_PARTS: tuple[Callable[[Chip, np.random.Generator], Part], ...] = (noise, copies, routing, attention, sweeps)
+_ODDS = (0.55, 0.05, 0.1, 0.1, 0.2)
 
 
 def random_state(chip: Chip, seed: int) -> State:
@@ -58,7 +61,7 @@ def random_params(seed: int) -> dict[int, int]:
     return {param.index: int(rng.integers(param.low, param.high, endpoint=True)) for param in PARAMS if param.host}
 
 
-def random_program(chip: Chip, seed: int, num_parts: int = 3) -> Program:
+def random_program(chip: Chip, seed: int, num_parts: int = NUM_PARTS) -> Program:
     """A legal program for `chip` (one with SRAM tiles and at least 4 MEM words), the same for the same seed."""
     rng = np.random.default_rng(seed)
     queues: dict[str, list[Row]] = {queue.name: [row_of("icu.start")] for queue in chip.queues}

@@ -45,7 +45,7 @@ def attention(chip: Chip, rng: np.random.Generator) -> Part:
     sink = chip.slices_of(SliceKind.MEM)[0]
     out, back = chip.latency.mem_read + mxm.x - memory.x, mxm.x - sink.x
     tile = address(int(rng.integers(0, 64)), (8, POSITION, 0, 3, 1))
-    row = address(0, (1, POSITION, 0, 0, 7))
+    row = address(0, (1, POSITION, 0, 0, chip.lanes - 1))
     part, cycle = Part(3 * GAP_CYCLES), count(0, 4)
     unsigned = int(rng.integers(2))
     operand = (OperandKind.EAST, 2, 0)

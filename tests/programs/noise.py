@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.programs.parts import FIRST_FREE_WORD, POSITION, SET, SLACK, Issue, Part, Row, row_of
+from tests.programs.parts import FIRST_FREE_WORD, SET, Issue, Part, Row, row_of
+from tests.programs.walks import anything, walk
 from waterclock.chip import Chip, Queue, SliceKind
-from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, address
+from waterclock.isa.layout import field_by_path
+from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, Direction, OperandKind, Records
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Form, Instruction, Operand, Unit, Width
 
 NOISE_CYCLES = 48
@@ -130,9 +132,10 @@ class Noise:
     def _scalars(self, row: Row) -> None:
         kinds = [row[name]["kind"] for name in OPERAND_NAMES]
         if OperandKind.IMMEDIATE in kinds or OperandKind.PARAM in kinds:
-            row["scalar"] = self.rng.choice([*SPECIAL_WORDS, 1, 3, 31, np.float32(1.5).view(np.int32)])
+            anything = self.rng.integers(-(1 << 31), 1 << 31)
+            row["scalar"] = self.rng.choice([*SPECIAL_WORDS, 1, 3, 31, np.float32(1.5).view(np.int32), anything])
         if OperandKind.PARAM in kinds:
-            row["scalar_step"][:2] = self.rng.integers(-9, 9, 2)
+            row["scalar_step"] = self.rng.integers(-(1 << 23), 1 << 23, NUM_LEVELS) >> self.rng.integers(24)
 
     def _numbers(self, instruction: Instruction, row: Row) -> None:
         limit = {"mask": self.chip.log2_lanes, "segment": self.chip.log2_lanes + 1}
@@ -147,29 +150,26 @@ class Noise:
                 row[operand.field] = self.rng.integers(2)
 
     def _addresses(self, instruction: Instruction, row: Row) -> None:
-        chip, rng = self.chip, self.rng
         for operand in instruction.operands:
-            if operand.form is not Form.ADDRESS:
-                continue
-            low, limit, step = 0, chip.lanes - SLACK % chip.lanes, 1
-            if operand.word in ("word", "byte"):
-                low, limit = 4 * FIRST_FREE_WORD, chip.mem.num_words - SLACK
-            elif operand.word == "tile":
-                sram = "sram" not in {each.field for each in instruction.operands} or bool(row["sram"])
-                step = chip.mxm.num_sram_banks if sram else chip.mxm.num_reram_banks
-                limit = (chip.mxm.num_sram_tiles if sram else chip.mxm.num_reram_tiles) - SLACK // 3 * step
-            elif operand.word in ("lane", "row"):
-                row[operand.field] = address(
-                    int(rng.integers(chip.lanes - 3)), (1, POSITION, 0, int(rng.integers(3)), 3)
-                )
-                continue
-            elif operand.word == "amount":
-                low, limit = -chip.lanes, 2 * chip.lanes
-            terms = [
-                (step, POSITION, int(rng.integers(-3, 4)), int(rng.integers(2)), 3) for _ in range(rng.integers(3))
-            ]
-            strides = {1: step * int(rng.integers(0, 2))}
-            row[operand.field] = address(int(rng.integers(low, limit)), *terms, strides=strides)
+            if operand.form is Form.ADDRESS:
+                row[operand.field] = self._address(instruction, row, operand)
+
+    def _address(self, instruction: Instruction, row: Row, operand: Operand) -> Records:
+        """Somewhere in memory behind what is kept; in one bank of tiles; an amount, now and then of any size."""
+        chip, rng = self.chip, self.rng
+        bits = field_by_path(instruction.mnemonic)[f"{operand.field}.base"].bits
+        if operand.word == "amount":
+            return anything(rng, bits) if rng.random() < 0.3 else walk(rng, -chip.lanes, 2 * chip.lanes, bits)
+        if operand.word == "tile":
+            sram, mxm = instruction.field("sram") is None or bool(row["sram"]), chip.mxm
+            num_tiles, num_banks = (
+                (mxm.num_sram_tiles, mxm.num_sram_banks) if sram else (mxm.num_reram_tiles, mxm.num_reram_banks)
+            )
+            return walk(rng, 0, num_tiles, bits, num_banks)
+        first, limit = {
+            "word": (FIRST_FREE_WORD, chip.mem.num_words), "byte": (4 * FIRST_FREE_WORD, 4 * chip.mem.num_words),
+        }.get(operand.word, (0, chip.lanes))  # fmt: skip
+        return walk(rng, first, limit, bits)
 
     def _rules(self, instruction: Instruction, row: Row, queue: Queue, cycle: int) -> Callable[[], None] | None:
         """What an issue takes up beside its result, to be called once it is certain; None if it is not free."""

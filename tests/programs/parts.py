@@ -9,19 +9,25 @@ from waterclock.isa.program import Param, empty_instructions
 from waterclock.isa.record import Records
 from waterclock.isa.table import OPCODES
 
-POSITION, ANY, SET, ROUTED = range(4)
-"""Parameters: for addresses, for operands, set by noise to anything, and set by a launch to a small number."""
-MAX_ROUTED = 3
+POSITION, ANY, SET, ROUTED, INDEX = range(5)
+"""Parameters: for addresses, for operands, set by noise to anything, set by a launch to a small number, and a wider one
+for addresses."""
+MAX_POSITION, MAX_ROUTED, MAX_INDEX = 15, 3, 2_000
 PARAMS = (
-    Param("position", POSITION, 0, 15),
+    Param("position", POSITION, 0, MAX_POSITION),
     Param("any", ANY, -(1 << 31), (1 << 31) - 1),
     Param("set", SET, -(1 << 31), (1 << 31) - 1, host=False),
     Param("routed", ROUTED, 0, MAX_ROUTED, host=False),
+    Param("index", INDEX, -MAX_INDEX, MAX_INDEX),
 )
 SMALL_WORD = 0
 """A word of MEM slice 0 that nothing writes; lane 0 holds a number that `ROUTED` may be."""
 FIRST_FREE_WORD = 4
-MAX_LOOPS, SLACK = 3, 24
+MAX_RUNS = (3, 2, 2)
+"""How often at most a loop runs, innermost first."""
+LOOP_ODDS = (0.3, 0.4, 0.15, 0.15)
+"""How often a part is in no loop, in one, in two, in three."""
+SLACK = 24
 GAP_CYCLES = 64
 """Longer than any result lives: a latency and the way across the chip."""
 
@@ -54,14 +60,22 @@ class Part:
 
 
 def append(queues: dict[str, list[Row]], part: Part, rng: np.random.Generator) -> None:
-    """Append a part to all queues, run once or in a loop, and wait until the chip is quiet."""
-    runs = int(rng.integers(1, MAX_LOOPS + 1))
+    """Append a part to all queues, in loops or once, and wait until the chip is quiet."""
+    runs = _runs(rng)
     period = part.num_cycles + GAP_CYCLES
     for name, rows in queues.items():
         before = len(rows)
         rows += _entries(part.issues.get(name, []), period)
-        if runs > 1:
-            rows.append(row_of("icu.loop", n=runs, distance=period, body=len(rows) - before))
+        distance = period
+        for n in runs:
+            rows.append(row_of("icu.loop", n=n, distance=distance, body=len(rows) - before))
+            distance *= n
+
+
+def _runs(rng: np.random.Generator) -> list[int]:
+    """How often each of some loops inside one another runs, innermost first; mostly one loop or none."""
+    depth = int(rng.choice(len(MAX_RUNS) + 1, p=LOOP_ODDS))
+    return [int(rng.integers(1, most + 1)) for most in MAX_RUNS[:depth]]
 
 
 def _entries(issues: list[Issue], length: int) -> Iterator[Row]:

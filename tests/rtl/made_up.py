@@ -19,7 +19,7 @@ from waterclock.simulator.state import State
 from waterclock.simulator.stepper import Stepped, step
 
 CHIP = load("tiny").with_fields({
-    "lanes": 4, "num_streams": 16, "num_params": 4, "max_queue_entries": 64,
+    "lanes": 4, "num_streams": 16, "num_params": 5, "max_queue_entries": 64,
     "layout.num_mxm_west": 0, "layout.num_mem_west": 1, "layout.num_mem_east": 1,
     "vxm.num_alus": 1, "vxm.num_holds": 2, "mxm.num_reram_tiles": 16, "mxm.num_sram_tiles": 8,
 })  # fmt: skip

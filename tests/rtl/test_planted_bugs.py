@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("amaranth", reason="the RTL needs the Python package amaranth")
 
-from tests.programs import random_params, random_program, random_state
+from tests.programs import NUM_PARTS, random_params, random_program, random_state
 from tests.rtl import planted_rtl
 from tests.rtl.planted_rtl import RTL_BUGS
 from tests.rtl.planted_simulator import MACHINE_BUGS, REFUSAL_BUGS, STEPPER_BUGS
@@ -42,7 +42,7 @@ QUICK = {
 
 TINY = load("tiny")
 SMALL = TINY.with_fields({
-    "num_streams": 16, "num_params": 4, "max_queue_entries": 512,
+    "num_streams": 16, "num_params": 5, "max_queue_entries": 512,
     "layout.num_mxm_west": 0, "layout.num_mem_west": 1, "layout.num_mem_east": 1,
     "vxm.num_alus": 1, "vxm.num_holds": 2, "mxm.num_reram_tiles": 128, "mxm.num_sram_tiles": 128,
 })  # fmt: skip
@@ -55,11 +55,11 @@ Differs = Callable[[int], str | None]
 
 
 @cache
-def inputs(chip: Chip, seed: int) -> tuple[Program, State, dict[int, int]]:
+def inputs(chip: Chip, seed: int, num_parts: int = NUM_PARTS) -> tuple[Program, State, dict[int, int]]:
     """A random program, the state before its launch, and the parameters in it that the host wrote for the launch."""
     state, params = random_state(chip, seed), random_params(seed)
     state.params[list(params)] = list(params.values())
-    return random_program(chip, seed), state, params
+    return random_program(chip, seed, num_parts), state, params
 
 
 def due(chip: Chip, seed: int) -> tuple[list[Event], int]:
@@ -114,7 +114,7 @@ def refused(run: Callable[[], object]) -> tuple[Any, ...] | None:
 
 def refusals(seed: int) -> tuple[Any, Any]:
     """Where link refuses a program in which tiles meet in banks, and where the stepper does."""
-    program, state, _ = inputs(TINY, seed)
+    program, state, _ = inputs(TINY, seed, num_parts=2)
     program = replace(program, chip_sha256=CROWDED.sha256)
     return refused(lambda: rebuild(program, CROWDED)), refused(lambda: step(CROWDED, program, state))
 
