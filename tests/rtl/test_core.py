@@ -8,8 +8,7 @@ from waterclock.chip import Chip
 from waterclock.simulator.state import State
 
 
-@pytest.fixture(scope="module")
-def state(chip: Chip) -> State:
+def ordinary_state(chip: Chip) -> State:
     """Ordinary numbers, now and then a special one, in MEM; any bytes in tiles."""
     random = np.random.default_rng(40)
     state = State.zero(chip)
@@ -19,6 +18,11 @@ def state(chip: Chip) -> State:
     state.reram[:] = random.integers(-128, 128, state.reram.shape)
     state.sram[:] = random.integers(-128, 128, state.sram.shape)
     return state
+
+
+@pytest.fixture(scope="module")
+def state(chip: Chip) -> State:
+    return ordinary_state(chip)
 
 
 def hops(chip: Chip, source: str, target: str) -> int:
@@ -68,7 +72,7 @@ def test_partial_writes(chip: Chip, state: State) -> None:
     """A byte plane and a lane are written, at an address that a parameter chooses, and the words read back."""
     arrives = chip.latency.mem_read + hops(chip, "mem0", "mem1")
     changed = state.copy()
-    changed.params[:] = 2, 5
+    changed.params[:2] = 2, 5
     _, final = compare(chip, assembled({
         "mem0": "mem.read8 byte[13] -> s2e\nmem.read32 word[9] -> s4e\nmem.read32 word[10] -> s8e",
         "mem1": after(arrives, "mem.write8 s2e, byte[42]\nmem.write_lane s4e, word[10], lane[1 + 1*((p0+0)>>1&1)]\n"
@@ -85,7 +89,7 @@ def test_holds_immediates_and_parameters(chip: Chip, state: State) -> None:
     """The ALU's other operands, each also read across lanes; a hold is seen from its arrival on and not before."""
     at_vxm, add = chip.latency.mem_read + hops(chip, "mem0", "vxm"), chip.latency.vxm_add
     changed = state.copy()
-    changed.params[:] = 0x3F800000, -7
+    changed.params[:2] = 0x3F800000, -7
     text = [
         "vxm.add 0x40490fdb, s0e -> s0e h1",
         "vxm.add p0+5, s4e^1 -> s4w h0",

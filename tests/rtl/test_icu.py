@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.rtl.compare import assembled, compare, issued_by_stepper
+from tests.rtl.compare import assembled, compare, issued_by_stepper, program_of
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.causes import Cause
 from waterclock.isa.encoding import encode_queue
@@ -13,6 +13,7 @@ from waterclock.isa.record import Records
 from waterclock.isa.table import OPCODES
 from waterclock.isa.validate import check_records
 from waterclock.simulator.state import State
+from waterclock.simulator.stepper import Event, step
 
 INSTRUCTION_BY_QUEUE = {
     "mem0": "mem.read32 word[0] -> s0e",
@@ -71,6 +72,46 @@ def test_every_issue_is_in_its_cycle(chip: Chip) -> None:
     assert deepest == 1 + MAX_LOOPS
 
 
+def test_what_a_longer_queue_left_behind_is_not_seen(chip: Chip) -> None:
+    """A queue is loaded over a longer one and ends where that went on: with a repeat, say, or the end of a loop."""
+    from waterclock.rtl.cosim import Memories, design_of, launch_on
+    from waterclock.rtl.images import encoded
+    from waterclock.rtl.verilated import Simulation
+
+    random = np.random.default_rng(33)
+    for _ in range(NUM_PROGRAMS):
+        queues, num_cycles = random_queues(chip, random)
+        shorter = {name: rows[: random.integers(2, len(rows) + 1)] for name, rows in queues.items()}
+        check_records(shorter, chip)
+        simulation = Simulation(design_of(chip))
+        for loaded in (queues, shorter):
+            trace = launch_on(simulation, chip, encoded(chip, loaded), Memories(), num_cycles + 1)
+            assert trace.frozen is None
+            assert trace.issued == issued_by_stepper(chip, loaded)
+
+
+@pytest.mark.parametrize("text", [
+    "mem.read32 word[1 + 1*l1] -> s0e\nicu.nop n=70000\nicu.loop n=2, distance=100000, body=2",
+    "mem.read32 word[1 + 1*r] -> s0e\nicu.repeat n=2, distance=66000\nmem.read32 word[9] -> s0e",
+    "mem.read32 word[1 + 1*l1 + 2*l2 + 4*l3] -> s0e\nicu.loop n=2, distance=5000, body=1\n"
+    "icu.loop n=2, distance=17000, body=2\nicu.loop n=2, distance=70000, body=3",
+    "mem.read32 word[0 + 1*((p0+0{l1:1})>>13&15)] -> s0e\nicu.loop n=70000, distance=2, body=1",
+    "mem.read32 word[0 + 1*((p0+0{r:1})>>13&15)] -> s0e\nicu.repeat n=70000, distance=2",
+])  # fmt: skip
+def test_long_nops_periods_and_counts(chip: Chip, text: str) -> None:
+    """More than 2^16 of each: the proofs are about all lengths, here they are in the whole chip."""
+    from waterclock.rtl.cosim import Memories
+    from waterclock.rtl.lockstep import Lockstep
+
+    state, events = State.zero(chip), list[Event]()
+    state.mem[:] = np.random.default_rng(34).integers(-(2**31), 2**31, state.mem.shape)
+    program = program_of(chip, assembled({"mem0": text}))
+    stepped = step(chip, program, state, events.append)
+    assert stepped.length_cycles > 1 << 16
+    checked = Lockstep(chip, program, Memories(state.mem)).launch({}, events, stepped.length_cycles)
+    assert checked.difference is None
+
+
 @pytest.mark.parametrize("text", [
     "mem.read32 word[1 + 2*r + 8*l1] -> s0e\nicu.repeat n=3, distance=1\nicu.loop n=3, distance=4, body=2",
     "mem.read32 word[31 + -1*r + -3*l1 + -6*l2 + -12*l3] -> s0e\nicu.repeat n=2, distance=1\n"
@@ -83,7 +124,7 @@ def test_every_issue_is_in_its_cycle(chip: Chip) -> None:
 def test_addresses_along_loops_and_parameters(chip: Chip, text: str) -> None:
     state = State.zero(chip)
     state.mem[:] = np.random.default_rng(31).integers(-(2**31), 2**31, state.mem.shape)
-    state.params[:] = 9, -40
+    state.params[:2] = 9, -40
     compare(chip, assembled({"mem0": text}), state)
 
 
