@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from waterclock.chip import Chip, load
+from tests.rtl.small import small
+from waterclock.chip import Chip
 
 HERE = Path(__file__).parent
 
@@ -31,11 +32,5 @@ OTHER_TIMES = {
 
 @pytest.fixture(scope="session", params=[{}, pytest.param(OTHER_TIMES, marks=pytest.mark.slow)], ids=["tiny", "slower"])
 def chip(request: pytest.FixtureRequest) -> Chip:
-    """`tiny` with one ALU, fewer slices and smaller memories, so that it compiles in seconds; also with other times."""
-    return load("tiny").with_fields({
-        "lanes": 4, "num_streams": 16, "num_params": 2, "max_queue_entries": 64,
-        "layout.num_mxm_west": 0, "layout.num_mem_west": 1, "layout.num_mem_east": 1,
-        "mem.num_words": 32, "vxm.num_alus": 1, "vxm.num_holds": 2,
-        "mxm.num_reram_tiles": 16, "mxm.num_sram_tiles": 8,
-        **request.param,
-    })  # fmt: skip
+    """The small chip, also with other times."""
+    return small().with_fields(request.param)

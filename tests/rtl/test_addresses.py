@@ -50,12 +50,15 @@ def test_every_iteration_has_its_address(tiny: Chip, mnemonic: str) -> None:
     num_faults = 0
     for number in range(NUM_DRAWN):
         row, params = legal.copy(), np.zeros(tiny.num_params, np.int32)
-        params[list(random_params(number))] = list(random_params(number).values())
+        drawn, renamed = random_params(number), rng.permutation(tiny.num_params)
+        params[renamed[list(drawn)]] = list(drawn.values())
         if INSTRUCTIONS[mnemonic].field("sram") is not None:
             row["sram"] = number % 2
         places = {operand.field: limit(tiny, mnemonic, operand, number % 2) for operand in operands}
         for field, num_places in places.items():
             row[field] = walk(rng, 0, num_places, field_by_path(mnemonic)[f"{field}.base"].bits)
+            terms = row[field]["term"]
+            terms["param"] = np.where(terms["used"], renamed[terms["param"]], 0)
         rows = in_loops(rng, row)
         for field, num_places in places.items():
             values = [issue.address(field, params) for issue in issues(queue, rows)]

@@ -1,58 +1,82 @@
 """Instruction queues in gates: every issue in its cycle, with its iterations, and the freeze at an illegal entry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import pytest
 
-from tests.rtl.compare import assembled, compare, issued_by_stepper, program_of
+from tests.programs.parts import Row, row_of, stacked
+from tests.rtl.compare import assembled, compare, issued_by_stepper
+from tests.rtl.test_illegal import legal_rows
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.causes import Cause
 from waterclock.isa.encoding import encode_queue
-from waterclock.isa.record import Records
-from waterclock.isa.table import OPCODES
+from waterclock.isa.record import Records, address
+from waterclock.isa.table import CONTROL, INSTRUCTION_BY_OPCODE, INSTRUCTIONS, OPCODES, Form
 from waterclock.isa.validate import check_records
 from waterclock.simulator.state import State
-from waterclock.simulator.stepper import Event, step
 
-INSTRUCTION_BY_QUEUE = {
-    "mem0": "mem.read32 word[0] -> s0e",
-    "mem1": "mem.write8 s5w, byte[9]",
-    "vxm.alu0": "vxm.add s0e, h1 -> h0",
-    "mxm0": "mxm.matvec s3e, tile[2], acc=1, first",
-}
+ISSUING = sorted(INSTRUCTIONS.keys() - CONTROL - {"icu.set_param"})
 NUM_PROGRAMS = 60
 MAX_LOOPS = 3
-MAX_CYCLES = 4_000
+MAX_CYCLES = 12_000
+COUNTS = 1, 1, 2, 2, 3, 4
+LONG_ODDS, MAX_COUNT_BITS = 0.15, 11
+"""How often, and how far, a count or a length goes beyond these few."""
 
 
-def random_queue(random: np.random.Generator, instruction: str, loops: int = MAX_LOOPS) -> tuple[list[str], int]:
+@cache
+def instructions(chip: Chip) -> dict[str, list[Row]]:
+    """For each queue, instructions with all kinds of bits set; those with addresses are at place 0, never outside."""
+    found: dict[str, list[Row]] = {}
+    for queue, rows in (pair for mnemonic in ISSUING for pair in legal_rows(chip)[mnemonic]):
+        row = rows[0].copy()
+        for operand in INSTRUCTION_BY_OPCODE[int(row["op"])].operands:
+            if operand.form is Form.ADDRESS:
+                row[operand.field] = address(0)
+        found.setdefault(queue.name, []).append(row)
+    return found
+
+
+def count(random: np.random.Generator) -> int:
+    """Mostly a small number."""
+    few = int(random.choice(COUNTS))
+    return few + (1 << int(random.integers(2, MAX_COUNT_BITS)) if random.random() < LONG_ODDS else 0)
+
+
+def random_queue(
+    random: np.random.Generator, instructions: Sequence[Row], loops: int = MAX_LOOPS
+) -> tuple[list[Row], int]:
     """Entries of a queue, and the cycles that they take; loops often end together and leave no gaps."""
-    lines: list[str] = []
+    rows: list[Row] = []
     cycles = 0
     for _ in range(random.integers(1, 4)):
         shape = random.choice(["instruction", "nop", "repeat", "loop"] if loops else ["instruction", "nop", "repeat"])
-        n, gap = int(random.integers(1, 5)), int(random.choice([0, 0, 1, 5]))
+        n, gap = count(random), int(random.choice([0, 0, 1, 5]))
         if shape == "nop":
-            lines, cycles = [*lines, f"icu.nop n={n}"], cycles + n
+            rows, cycles = [*rows, row_of("icu.nop", n=n)], cycles + n
         elif shape == "loop":
-            body, length = random_queue(random, instruction, loops - 1)
-            loop = f"icu.loop n={n}, distance={length + gap}, body={len(body)}"
-            lines, cycles = [*lines, *body, loop], cycles + n * (length + gap)
+            body, length = random_queue(random, instructions, loops - 1)
+            loop = row_of("icu.loop", n=n, distance=length + gap, body=len(body))
+            rows, cycles = [*rows, *body, loop], cycles + n * (length + gap)
         else:
-            lines, cycles = [*lines, instruction], cycles + 1
+            rows, cycles = [*rows, instructions[random.integers(len(instructions))]], cycles + 1
             if shape == "repeat":
-                lines, cycles = [*lines, f"icu.repeat n={n}, distance={gap + 1}"], cycles + n * (gap + 1)
-    return lines, cycles
+                rows, cycles = [*rows, row_of("icu.repeat", n=n, distance=gap + 1)], cycles + n * (gap + 1)
+    return rows, cycles
 
 
 def random_queues(chip: Chip, random: np.random.Generator) -> tuple[dict[str, Records], int]:
-    while True:
-        drawn = {name: random_queue(random, text) for name, text in INSTRUCTION_BY_QUEUE.items()}
-        fits = max(len(lines) for lines, _ in drawn.values()) < chip.max_queue_entries
-        num_cycles = max(cycles for _, cycles in drawn.values())
-        if fits and num_cycles < MAX_CYCLES:
-            return assembled({name: "\n".join(lines) for name, (lines, _) in drawn.items()}), num_cycles
+    """A queue for each slice that is built, and the cycles of the longest."""
+    queues: dict[str, Records] = {}
+    longest = 0
+    for name, choice in instructions(chip).items():
+        rows, cycles = random_queue(random, choice)
+        while cycles > MAX_CYCLES:
+            rows, cycles = random_queue(random, choice)
+        queues[name], longest = stacked([row_of("icu.start"), *rows]), max(longest, cycles)
+    return queues, longest
 
 
 def test_every_issue_is_in_its_cycle(chip: Chip) -> None:
@@ -90,26 +114,52 @@ def test_what_a_longer_queue_left_behind_is_not_seen(chip: Chip) -> None:
             assert trace.issued == issued_by_stepper(chip, loaded)
 
 
-@pytest.mark.parametrize("text", [
-    "mem.read32 word[1 + 1*l1] -> s0e\nicu.nop n=70000\nicu.loop n=2, distance=100000, body=2",
-    "mem.read32 word[1 + 1*r] -> s0e\nicu.repeat n=2, distance=66000\nmem.read32 word[9] -> s0e",
-    "mem.read32 word[1 + 1*l1 + 2*l2 + 4*l3] -> s0e\nicu.loop n=2, distance=5000, body=1\n"
-    "icu.loop n=2, distance=17000, body=2\nicu.loop n=2, distance=70000, body=3",
-    "mem.read32 word[0 + 1*((p0+0{l1:1})>>13&15)] -> s0e\nicu.loop n=70000, distance=2, body=1",
-    "mem.read32 word[0 + 1*((p0+0{r:1})>>13&15)] -> s0e\nicu.repeat n=70000, distance=2",
-])  # fmt: skip
-def test_long_nops_periods_and_counts(chip: Chip, text: str) -> None:
-    """More than 2^16 of each: the proofs are about all lengths, here they are in the whole chip."""
-    from waterclock.rtl.cosim import Memories
-    from waterclock.rtl.lockstep import Lockstep
+WIDE = (1 << 20) - 5
+LOOK_CYCLES = 8
+WIDE_SHAPES = (
+    (f"icu.nop n={WIDE}\n{{0}}", (WIDE,)),
+    (f"{{0}}\nicu.repeat n=1, distance={WIDE}", (0, WIDE)),
+    (f"{{0}}\nicu.repeat n={WIDE}, distance=1", (*range(LOOK_CYCLES), *range(WIDE - LOOK_CYCLES // 2, WIDE + 1))),
+    (f"{{0}}\nicu.loop n=1, distance={WIDE}, body=1\n{{0}}", (0, WIDE)),
+    (f"icu.nop n=1\nicu.loop n={WIDE}, distance=1, body=1\n{{0}}", (WIDE,)),
+    ("{0}\nicu.loop n=1, distance=2, body=1\nicu.loop n=1, distance=3, body=2\n"
+     f"icu.loop n=1, distance={WIDE}, body=3\n{{0}}", (0, WIDE)),
+    ("icu.nop n=1\nicu.loop n=1, distance=1, body=1\nicu.loop n=1, distance=1, body=2\n"
+     f"icu.loop n={WIDE}, distance=1, body=3\n{{0}}", (WIDE,)),
+)  # fmt: skip
+"""A count or a length of a million in each place where one can be, and when the instruction issues, near the ends."""
+TEXT_BY_KIND = {
+    SliceKind.MEM: "mem.read32 word[0] -> s0e", SliceKind.VXM: "vxm.iadd s0e, h1 -> h0",
+    SliceKind.SXM: "sxm.rotate s0e, amount[1] -> s4e", SliceKind.MXM: "mxm.matvec s3e, tile[2], acc=1, first",
+}  # fmt: skip
 
-    state, events = State.zero(chip), list[Event]()
-    state.mem[:] = np.random.default_rng(34).integers(-(2**31), 2**31, state.mem.shape)
-    program = program_of(chip, assembled({"mem0": text}))
-    stepped = step(chip, program, state, events.append)
-    assert stepped.length_cycles > 1 << 16
-    checked = Lockstep(chip, program, Memories(state.mem)).launch({}, events, stepped.length_cycles)
-    assert checked.difference is None
+
+@pytest.mark.parametrize("turn", range(len(WIDE_SHAPES)))
+def test_a_million_cycles_or_iterations(chip: Chip, turn: int) -> None:
+    """In all queues at once, each with another shape; in as many turns as there are shapes, each with each."""
+    from waterclock.rtl.core import LAUNCH_CYCLES, built_queues
+    from waterclock.rtl.cosim import design_of, loading, trace_of
+    from waterclock.rtl.images import Memories, encoded, writes
+    from waterclock.rtl.verilated import Simulation
+
+    texts: dict[str, str] = {}
+    due: set[tuple[str, int]] = set()
+    for queue in built_queues(chip):
+        text, cycles = WIDE_SHAPES[(turn + queue.number) % len(WIDE_SHAPES)]
+        texts[queue.name] = text.format(TEXT_BY_KIND[queue.slice.kind])
+        due |= {(queue.name, cycle) for cycle in cycles}
+    simulation = Simulation(design_of(chip))
+    simulation.drive(loading(simulation, writes(chip, encoded(chip, assembled(texts)), Memories())))
+    launching = simulation.blank(LAUNCH_CYCLES)
+    simulation.column(launching, "launch")[0] = 1
+    simulation.drive(launching)
+    got: set[tuple[str, int]] = set()
+    for begin, waits in ((0, 0), (WIDE - LOOK_CYCLES // 2, WIDE - LOOK_CYCLES // 2 - LOOK_CYCLES)):
+        simulation.drive(simulation.blank(waits))
+        trace = trace_of(chip, simulation, simulation.step(simulation.blank(LOOK_CYCLES)))
+        assert trace.frozen is None
+        got |= {(issued.queue, begin + issued.cycle) for issued in trace.issued}
+    assert got == due
 
 
 @pytest.mark.parametrize("text", [

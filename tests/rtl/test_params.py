@@ -17,6 +17,7 @@ from waterclock.simulator.stepper import step
 WORD_BITS, LEAST, MOST = 32, -(1 << 31), (1 << 31) - 1
 SET_ENTRY = 2
 NUM_ROUNDS = 4
+MAX_ALUS = 4
 
 
 def arrival(chip: Chip) -> int:
@@ -51,14 +52,16 @@ def test_every_parameter_has_a_range_of_its_own(tiny: Chip, seed: int) -> None:
 
 
 def program_that_sets(chip: Chip, params: list[int]) -> Program:
-    """Words 0, 1, ... of MEM slice 0 become these parameters in turn, while an ALU looks at each in every cycle."""
+    """Words 0, 1, ... of MEM slice 0 become these parameters in turn, while all ALUs look at each in every cycle."""
     gap = chip.param_latency_cycles + 2
     before = f"icu.nop n={arrival(chip)}"
-    texts: dict[str, list[str]] = {"mem0": [], "mem1": [before], "vxm.alu0": [before]}
+    stream_by_alu = {f"vxm.alu{number}": 8 + 4 * number for number in range(min(chip.vxm.num_alus, MAX_ALUS))}
+    texts: dict[str, list[str]] = {"mem0": [], "mem1": [before], **{name: [before] for name in stream_by_alu}}
     for number, param in enumerate(params):
         texts["mem0"] += [f"mem.read32 word[{number}] -> s4e", f"icu.nop n={gap - 1}"]
         texts["mem1"] += [f"icu.set_param s4e, param={param}", f"icu.nop n={gap - 1}"]
-        texts["vxm.alu0"] += [f"vxm.move p{param}+0 -> s8ew", f"icu.repeat n={gap - 1}, distance=1"]
+        for name, stream in stream_by_alu.items():
+            texts[name] += [f"vxm.move p{param}+0 -> s{stream}ew", f"icu.repeat n={gap - 1}, distance=1"]
     declared = tuple(Param(f"p{param}", param, LEAST, MOST, host=False) for param in sorted(set(params)))
     empty: dict[str, np.ndarray] = {}
     queues = assembled({name: "\n".join(lines) for name, lines in texts.items()})

@@ -18,7 +18,7 @@ from waterclock.rtl.verilated import Design, Simulation, Words
 
 __all__ = [
     "Frozen", "Issued", "Memories", "Trace", "design_of", "first_fault", "launch", "launch_on", "launch_words",
-    "loading",
+    "loading", "trace_of",
 ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def launch_on(
     simulation.drive(loading(simulation, writes(chip, queues, memories)))
     inputs = simulation.blank(LAUNCH_CYCLES + num_cycles)
     simulation.column(inputs, "launch")[0] = 1
-    return _trace(chip, simulation, simulation.step(inputs)[LAUNCH_CYCLES:])
+    return trace_of(chip, simulation, simulation.step(inputs)[LAUNCH_CYCLES:])
 
 
 def loading(simulation: Simulation, writes: npt.NDArray[np.void]) -> Words:
@@ -91,7 +91,8 @@ def loading(simulation: Simulation, writes: npt.NDArray[np.void]) -> Words:
     return inputs
 
 
-def _trace(chip: Chip, simulation: Simulation, outputs: Words) -> Trace:
+def trace_of(chip: Chip, simulation: Simulation, outputs: Words) -> Trace:
+    """What these outputs tell; the first of them are cycle 0 of the trace."""
     shape = (len(outputs), chip.num_positions, chip.num_streams, chip.lanes)
     eastward, westward = (_bytes(simulation.column(outputs, way)).reshape(shape) for way in ("eastward", "westward"))
     fields = _trace_fields(chip, simulation.column(outputs, "traces"))
