@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 
 from tests.programs import random_params
-from tests.programs.walks import MAX_REPEATS, walk
-from tests.rtl.compare import issued_by_stepper
+from tests.programs.parts import row_of, stacked
+from tests.programs.walks import MAX_REPEATS, walk, wide
+from tests.rtl.compare import issued_by_stepper, program_of
 from tests.rtl.test_illegal import ENTRY, legal_rows, limit, queue_with
 from waterclock.chip import Chip
 from waterclock.isa.causes import Cause
 from waterclock.isa.layout import field_by_path
-from waterclock.isa.record import Records
+from waterclock.isa.record import NUM_LEVELS, Direction, OperandKind, Records
 from waterclock.isa.table import INSTRUCTIONS, OPCODES, Area, Form
 from waterclock.isa.validate import check_records
 from waterclock.simulator.sequencer import issues
+from waterclock.simulator.state import State
+from waterclock.simulator.stepper import Event, step
 
 MNEMONICS = [
     mnemonic for mnemonic, row in INSTRUCTIONS.items()
@@ -21,6 +24,7 @@ MNEMONICS = [
 ]  # fmt: skip
 """Those with an address that may be outside: the SXM takes any."""
 NUM_DRAWN = 40
+LEAST, MOST = -(1 << 31), (1 << 31) - 1
 LOOPS = 3, 2, 2
 BEYOND = -1, 0, 0, 0, 1
 """How far the lowest address is below 0, or the highest above the last."""
@@ -75,3 +79,21 @@ def test_every_iteration_has_its_address(tiny: Chip, mnemonic: str) -> None:
         assert trace.frozen == due
         assert trace.issued == tuple(one for one in issued if due is None or one.cycle < due.cycle)
     assert 0 < num_faults < NUM_DRAWN
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_every_iteration_has_its_scalar(chip: Chip, number: int) -> None:
+    """A parameter with steps of any width, in every ALU."""
+    from waterclock.rtl.cosim import Memories
+    from waterclock.rtl.lockstep import Lockstep
+
+    rng, queue = np.random.default_rng(number), f"vxm.alu{number}"
+    for _ in range(NUM_DRAWN):
+        row, state, events = row_of("vxm.move", result=(8, Direction.EAST, 0, 0)), State.zero(chip), list[Event]()
+        state.params[:] = rng.integers(LEAST, MOST, chip.num_params)
+        row["a"] = OperandKind.PARAM, rng.integers(chip.num_params), 0
+        row["scalar"], row["scalar_step"] = wide(rng, 32), [wide(rng, 24) for _ in range(NUM_LEVELS)]
+        program = program_of(chip, {queue: in_loops(rng, stacked([row]))})
+        stepped = step(chip, program, state, events.append)
+        checked = Lockstep(chip, program, Memories(params=state.params)).launch({}, events, stepped.length_cycles)
+        assert checked.difference is None

@@ -1,6 +1,6 @@
 """Instruction queues in gates: every issue in its cycle, with its iterations, and the freeze at an illegal entry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -18,7 +18,8 @@ from waterclock.isa.validate import check_records
 from waterclock.simulator.state import State
 
 ISSUING = sorted(INSTRUCTIONS.keys() - CONTROL - {"icu.set_param"})
-NUM_PROGRAMS = 60
+NUM_PROGRAMS = 120
+PIECES = 1, 1, 2, 3
 MAX_LOOPS = 3
 MAX_CYCLES = 12_000
 COUNTS = 1, 1, 2, 2, 3, 4
@@ -51,7 +52,7 @@ def random_queue(
     """Entries of a queue, and the cycles that they take; loops often end together and leave no gaps."""
     rows: list[Row] = []
     cycles = 0
-    for _ in range(random.integers(1, 4)):
+    for _ in range(random.choice(PIECES)):
         shape = random.choice(["instruction", "nop", "repeat", "loop"] if loops else ["instruction", "nop", "repeat"])
         n, gap = count(random), int(random.choice([0, 0, 1, 5]))
         if shape == "nop":
@@ -116,18 +117,23 @@ def test_what_a_longer_queue_left_behind_is_not_seen(chip: Chip) -> None:
 
 WIDE = (1 << 20) - 5
 LOOK_CYCLES = 8
-WIDE_SHAPES = (
-    (f"icu.nop n={WIDE}\n{{0}}", (WIDE,)),
-    (f"{{0}}\nicu.repeat n=1, distance={WIDE}", (0, WIDE)),
-    (f"{{0}}\nicu.repeat n={WIDE}, distance=1", (*range(LOOK_CYCLES), *range(WIDE - LOOK_CYCLES // 2, WIDE + 1))),
-    (f"{{0}}\nicu.loop n=1, distance={WIDE}, body=1\n{{0}}", (0, WIDE)),
-    (f"icu.nop n=1\nicu.loop n={WIDE}, distance=1, body=1\n{{0}}", (WIDE,)),
-    ("{0}\nicu.loop n=1, distance=2, body=1\nicu.loop n=1, distance=3, body=2\n"
-     f"icu.loop n=1, distance={WIDE}, body=3\n{{0}}", (0, WIDE)),
-    ("icu.nop n=1\nicu.loop n=1, distance=1, body=1\nicu.loop n=1, distance=1, body=2\n"
-     f"icu.loop n={WIDE}, distance=1, body=3\n{{0}}", (WIDE,)),
+NEAR_THE_ENDS = (*range(LOOK_CYCLES), *range(WIDE - LOOK_CYCLES // 2, WIDE + 1))
+INNER = WIDE - 10
+WIDE_SHAPES: tuple[tuple[str, Mapping[int, tuple[int, ...]]], ...] = (
+    (f"icu.nop n={WIDE}\n{{0}}", {WIDE: (0, 0, 0, 0)}),
+    (f"{{0}}\nicu.repeat n=1, distance={WIDE}", {0: (0, 0, 0, 0), WIDE: (1, 0, 0, 0)}),
+    (f"{{0}}\nicu.repeat n={WIDE}, distance=1", {cycle: (cycle, 0, 0, 0) for cycle in NEAR_THE_ENDS}),
+    (f"{{0}}\nicu.loop n={WIDE + 1}, distance=1, body=1", {cycle: (0, cycle, 0, 0) for cycle in NEAR_THE_ENDS}),
+    (f"{{0}}\nicu.loop n=1, distance=1, body=1\nicu.loop n={WIDE + 1}, distance=1, body=2",
+     {cycle: (0, 0, cycle, 0) for cycle in NEAR_THE_ENDS}),
+    ("{0}\nicu.loop n=1, distance=1, body=1\nicu.loop n=1, distance=1, body=2\n"
+     f"icu.loop n={WIDE + 1}, distance=1, body=3", {cycle: (0, 0, 0, cycle) for cycle in NEAR_THE_ENDS}),
+    (f"{{0}}\nicu.loop n=1, distance={WIDE}, body=1\n{{0}}", {0: (0, 0, 0, 0), WIDE: (0, 0, 0, 0)}),
+    (f"icu.nop n=1\nicu.loop n={INNER}, distance=1, body=1\nicu.loop n=1, distance={INNER + 3}, body=2\n"
+     f"icu.loop n=1, distance={WIDE}, body=3\n{{0}}", {WIDE: (0, 0, 0, 0)}),
 )  # fmt: skip
-"""A count or a length of a million in each place where one can be, and when the instruction issues, near the ends."""
+"""A count or a length of a million in each place where one can be, and in which cycles the instruction issues, near the
+ends, and with which iterations."""
 TEXT_BY_KIND = {
     SliceKind.MEM: "mem.read32 word[0] -> s0e", SliceKind.VXM: "vxm.iadd s0e, h1 -> h0",
     SliceKind.SXM: "sxm.rotate s0e, amount[1] -> s4e", SliceKind.MXM: "mxm.matvec s3e, tile[2], acc=1, first",
@@ -143,22 +149,22 @@ def test_a_million_cycles_or_iterations(chip: Chip, turn: int) -> None:
     from waterclock.rtl.verilated import Simulation
 
     texts: dict[str, str] = {}
-    due: set[tuple[str, int]] = set()
+    due: set[tuple[str, int, tuple[int, ...]]] = set()
     for queue in built_queues(chip):
-        text, cycles = WIDE_SHAPES[(turn + queue.number) % len(WIDE_SHAPES)]
+        text, iteration_by_cycle = WIDE_SHAPES[(turn + queue.number) % len(WIDE_SHAPES)]
         texts[queue.name] = text.format(TEXT_BY_KIND[queue.slice.kind])
-        due |= {(queue.name, cycle) for cycle in cycles}
+        due |= {(queue.name, *one) for one in iteration_by_cycle.items()}
     simulation = Simulation(design_of(chip))
     simulation.drive(loading(simulation, writes(chip, encoded(chip, assembled(texts)), Memories())))
     launching = simulation.blank(LAUNCH_CYCLES)
     simulation.column(launching, "launch")[0] = 1
     simulation.drive(launching)
-    got: set[tuple[str, int]] = set()
+    got: set[tuple[str, int, tuple[int, ...]]] = set()
     for begin, waits in ((0, 0), (WIDE - LOOK_CYCLES // 2, WIDE - LOOK_CYCLES // 2 - LOOK_CYCLES)):
         simulation.drive(simulation.blank(waits))
         trace = trace_of(chip, simulation, simulation.step(simulation.blank(LOOK_CYCLES)))
         assert trace.frozen is None
-        got |= {(issued.queue, begin + issued.cycle) for issued in trace.issued}
+        got |= {(issued.queue, begin + issued.cycle, issued.iteration) for issued in trace.issued}
     assert got == due
 
 
