@@ -1,27 +1,43 @@
-"""Launch parameters in gates: each takes any value of its own range and no other, and is seen when it arrives."""
+"""Launch parameters in gates: each takes any value of its own range and no other, from any queue."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
 
+from tests.programs.parts import Row, row_of, stacked
 from tests.programs.walks import wide
 from tests.rtl.compare import assembled
-from waterclock.chip import Chip
+from waterclock.chip import Chip, Queue
 from waterclock.isa.causes import Cause
 from waterclock.isa.program import Param, Program
+from waterclock.isa.record import OperandKind, Records
 from waterclock.simulator.events import Event, Kind
 from waterclock.simulator.state import State
 from waterclock.simulator.stepper import step
 
 WORD_BITS, LEAST, MOST = 32, -(1 << 31), (1 << 31) - 1
 SET_ENTRY = 2
+READ_STREAM, FIRST_STREAM, STREAMS_PER_WORD = 4, 8, 4
 NUM_ROUNDS = 4
-MAX_ALUS = 4
 
 
-def arrival(chip: Chip) -> int:
-    return chip.latency.mem_read + chip.slice_by_name["mem1"].x - chip.slice_by_name["mem0"].x
+def setters(chip: Chip) -> list[Queue]:
+    """Queues that can set a parameter to a word that comes from the first MEM slice, whose own queue only reads."""
+    from waterclock.rtl.core import built_queues
+
+    return [queue for queue in built_queues(chip) if queue.name != "mem0"]
+
+
+def arrival(chip: Chip, queue: Queue) -> int:
+    """Cycles from the read of a word in MEM slice 0 until it passes a queue's slice."""
+    return chip.latency.mem_read + abs(queue.slice.x - chip.slice_by_name["mem0"].x)
+
+
+def setting(chip: Chip, queue: Queue, param: int) -> Row:
+    is_east = queue.slice.x > chip.slice_by_name["mem0"].x
+    return row_of("icu.set_param", a=(OperandKind.EAST if is_east else OperandKind.WEST, READ_STREAM, 0), param=param)
 
 
 def around_ranges(rng: np.random.Generator) -> Iterator[tuple[int, int, int]]:
@@ -35,37 +51,62 @@ def around_ranges(rng: np.random.Generator) -> Iterator[tuple[int, int, int]]:
 
 @pytest.mark.parametrize("seed", range(NUM_ROUNDS))
 def test_every_parameter_has_a_range_of_its_own(tiny: Chip, seed: int) -> None:
-    from waterclock.rtl.cosim import Frozen, Memories, launch
+    """Ranges come over the load bus in any order, some of them twice, with values between them."""
+    from waterclock.rtl.cosim import Frozen, Memories, design_of, launch_on, loading
+    from waterclock.rtl.images import encoded, param_writes, writes
+    from waterclock.rtl.verilated import Simulation
 
-    rng, arrives = np.random.default_rng(seed), arrival(tiny)
+    rng = np.random.default_rng(seed)
     for param in range(tiny.num_params):
-        queues = assembled({
-            "mem0": "mem.read32 word[7] -> s4e",
-            "mem1": f"icu.nop n={arrives}\nicu.set_param s4e, param={param}",
-        })  # fmt: skip
+        queue = setters(tiny)[int(rng.integers(len(setters(tiny))))]
+        arrives = arrival(tiny, queue)
+        queues: Mapping[str, Records] = {
+            **assembled({"mem0": f"mem.read32 word[7] -> s{READ_STREAM}ew"}),
+            queue.name: stacked([row_of("icu.start"), row_of("icu.nop", n=arrives), setting(tiny, queue, param)]),
+        }
         for low, high, value in around_ranges(rng):
             ranges = rng.integers(LEAST, MOST, (tiny.num_params, 2)).astype(np.int32)
             mem = np.zeros((tiny.num_mem, tiny.mem.num_words, tiny.lanes), np.int32)
             ranges[param], mem[0, 7, 0] = (low, high), value
-            frozen = launch(tiny, queues, Memories(mem=mem, ranges=ranges), arrives + 2).frozen
-            assert frozen == (None if low <= value <= high else Frozen(arrives, "mem1", SET_ENTRY, Cause.PARAM))
+            once = writes(tiny, {}, Memories(ranges=ranges))
+            some = param_writes(tiny, {int(one): 1 for one in rng.permutation(tiny.num_params)[: rng.integers(4)]})
+            rows = rng.permutation(np.concatenate([once, once[: rng.integers(len(once))], some]))
+            simulation = Simulation(design_of(tiny))
+            simulation.drive(loading(simulation, rows))
+            frozen = launch_on(simulation, tiny, encoded(tiny, queues), Memories(mem=mem), arrives + 2).frozen
+            assert frozen == (None if low <= value <= high else Frozen(arrives, queue.name, SET_ENTRY, Cause.PARAM))
 
 
 def program_that_sets(chip: Chip, params: list[int]) -> Program:
-    """Words 0, 1, ... of MEM slice 0 become these parameters in turn, while all ALUs look at each in every cycle."""
+    """Words 0, 1, ... of MEM slice 0 become these parameters, one by one, by all queues in turn; all the while the ALUs
+    look at the one that is set, in every cycle in which they do not set one themselves."""
     gap = chip.param_latency_cycles + 2
-    before = f"icu.nop n={arrival(chip)}"
-    stream_by_alu = {f"vxm.alu{number}": 8 + 4 * number for number in range(min(chip.vxm.num_alus, MAX_ALUS))}
-    texts: dict[str, list[str]] = {"mem0": [], "mem1": [before], **{name: [before] for name in stream_by_alu}}
+    row_by_cycle: dict[str, dict[int, Row]] = defaultdict(dict)
     for number, param in enumerate(params):
-        texts["mem0"] += [f"mem.read32 word[{number}] -> s4e", f"icu.nop n={gap - 1}"]
-        texts["mem1"] += [f"icu.set_param s4e, param={param}", f"icu.nop n={gap - 1}"]
-        for name, stream in stream_by_alu.items():
-            texts[name] += [f"vxm.move p{param}+0 -> s{stream}ew", f"icu.repeat n={gap - 1}, distance=1"]
+        queue = setters(chip)[number % len(setters(chip))]
+        read = assembled({"mem0": f"mem.read32 word[{number}] -> s{READ_STREAM}ew"})
+        row_by_cycle["mem0"][number * gap] = read["mem0"][1]
+        row_by_cycle[queue.name][number * gap + arrival(chip, queue)] = setting(chip, queue, param)
+    for alu in range(chip.vxm.num_alus):
+        looks = row_by_cycle[f"vxm.alu{alu}"]
+        for cycle in range(gap * len(params)):
+            stream = FIRST_STREAM + STREAMS_PER_WORD * alu
+            look = row_of("vxm.move", a=(OperandKind.PARAM, params[cycle // gap], 0), result=(stream, 3, 0, 0))
+            looks.setdefault(cycle, look)
     declared = tuple(Param(f"p{param}", param, LEAST, MOST, host=False) for param in sorted(set(params)))
     empty: dict[str, np.ndarray] = {}
-    queues = assembled({name: "\n".join(lines) for name, lines in texts.items()})
+    queues = {name: stacked(list(_entries(rows))) for name, rows in row_by_cycle.items()}
     return Program("sets", chip.sha256, queues, empty, empty, (), (), declared, (), 0)
+
+
+def _entries(row_by_cycle: Mapping[int, Row]) -> Iterator[Row]:
+    yield row_of("icu.start")
+    now = 0
+    for cycle, row in sorted(row_by_cycle.items()):
+        if cycle > now:
+            yield row_of("icu.nop", n=cycle - now)
+        yield row
+        now = cycle + 1
 
 
 def test_every_parameter_takes_any_value(tiny: Chip) -> None:
@@ -73,7 +114,8 @@ def test_every_parameter_takes_any_value(tiny: Chip) -> None:
     from waterclock.rtl.lockstep import Lockstep
 
     rng, state, events = np.random.default_rng(50), State.zero(tiny), list[Event]()
-    params = [int(param) for _ in range(NUM_ROUNDS) for param in rng.permutation(tiny.num_params)]
+    params = [param for _ in setters(tiny) for param in rng.permutation(tiny.num_params).tolist()]
+    params = params[: tiny.mem.num_words]
     state.mem[:] = rng.integers(LEAST, MOST, state.mem.shape)
     state.params[:] = rng.integers(LEAST, MOST, tiny.num_params)
     program = program_that_sets(tiny, params)
@@ -81,4 +123,6 @@ def test_every_parameter_takes_any_value(tiny: Chip) -> None:
     stepped = step(tiny, program, state, events.append)
     checked = lockstep.launch({}, events, stepped.length_cycles)
     assert checked.difference is None
-    assert {event.place for event in events if event.kind is Kind.PARAM} == {(param,) for param in params}
+    set_by = {(event.queue, *event.place) for event in events if event.kind is Kind.PARAM}
+    assert len({queue for queue, _ in set_by}) == len(setters(tiny))
+    assert {param for _, param in set_by} == set(range(tiny.num_params))

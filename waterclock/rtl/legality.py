@@ -17,6 +17,7 @@ from waterclock.isa.record import NUM_TERMS, OPERAND_NAMES, OperandKind
 from waterclock.isa.table import INSTRUCTIONS, Form, Instruction, Operand, Width
 from waterclock.rtl.entry import any_of, fields_of, is_opcode
 from waterclock.rtl.pipeline import wire
+from waterclock.rtl.streams import log2_streams
 
 CAUSE_BITS = max(Cause).bit_length()
 Rules = Callable[[data.View, Operand, Instruction, Chip], Iterator[Value]]
@@ -105,7 +106,7 @@ def _operand_rules(view: data.View, operand: Operand, row: Instruction, chip: Ch
 def _stream_rules(used: Value, stream: Value, width: Width, chip: Chip) -> Iterator[Value]:
     yield from _where(used, _beyond(stream, 0, chip.num_streams - 1))
     if width is not Width.BYTE:
-        yield used & (stream % width.value != 0)
+        yield used & stream[: log2_streams(width)].any()
 
 
 def _result_rules(view: data.View, operand: Operand, row: Instruction, chip: Chip) -> Iterator[Value]:

@@ -24,6 +24,7 @@ from waterclock.rtl.streams import (
     BYTES_PER_WORD,
     WORD_BITS,
     arrival_layout,
+    log2_streams,
     operand,
     plane,
     streams_layout,
@@ -35,7 +36,7 @@ SRAM_CYCLES = 1
 
 
 def _word(address: Value, width: Width) -> Value:
-    return address // BYTES_PER_WORD if width is Width.BYTE else address
+    return address >> log2_streams(Width.WORD) if width is Width.BYTE else address
 
 
 def _all_bytes(issue: data.View, lanes: int) -> Value:

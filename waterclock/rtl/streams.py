@@ -37,6 +37,11 @@ def arrival_layout(chip: Chip) -> data.StructLayout:
     })  # fmt: skip
 
 
+def log2_streams(width: Width) -> int:
+    """Log2 of the streams that a vector travels on: what lies below in a stream's number, or a byte's in a word's."""
+    return (width.value - 1).bit_length()
+
+
 def lanes_of(vector: Value, bits: int) -> list[Value]:
     """The elements of a vector, lane 0 first."""
     return [vector[start : start + bits] for start in range(0, len(vector), bits)]
@@ -88,7 +93,7 @@ class Streams(wiring.Component):
         """A word's bytes go to the streams of its group, a byte to its own stream."""
         for width in sorted(widths, key=lambda width: width.value):
             is_it = arrival.is_word == (width is Width.WORD) if len(widths) > 1 else Const(1, 1)
-            with m.If(is_it), m.Switch(arrival.stream // width.value):
+            with m.If(is_it), m.Switch(arrival.stream[log2_streams(width) :]):
                 bits = vector_bits(self.chip, width)
                 for place in range(self.chip.num_streams // width.value):
                     with m.Case(place):
@@ -102,7 +107,7 @@ def operand(
     step = width.value
     on_streams = Signal(step * len(eastward[0]), name=f"{name}_on_streams")
     for way, streams in ((OperandKind.EAST, eastward), (OperandKind.WEST, westward)):
-        with m.If(kind == way), m.Switch(index // step):
+        with m.If(kind == way), m.Switch(index[log2_streams(width) :]):
             for place in range(len(streams) // step):
                 with m.Case(place):
                     m.d.comb += on_streams.eq(Cat(*(streams[place * step + byte] for byte in range(step))))
