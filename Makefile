@@ -16,7 +16,7 @@ PROMPT ?= Explain what a water clock is.
 export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help run test lint slow anchor formal synth rtl-token bench lock clean
+.PHONY: help run test lint slow anchor formal mutants synth rtl-token bench lock clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 20
@@ -40,6 +40,9 @@ anchor: $(STAMPS)/anchor $(STAMPS)/model ## compare with torch and transformers
 
 formal: $(STAMPS)/tools ## prove what holds of queues, streams and arithmetic
 	$(BIN)/waterclock rtl prove
+
+mutants: $(STAMPS)/tools | compiler-here ## which of 200 faults in the RTL the default vectors notice
+	$(BIN)/python -m tests.rtl.mutants
 
 synth: $(STAMPS)/tools ## cells, area and clock; LIBERTY=FILE says which cells
 	@test -n "$(LIBERTY)" || { echo "make synth: LIBERTY=FILE is needed (Debian's qflow-tech-osu018 has one)" >&2; exit 2; }

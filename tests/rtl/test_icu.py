@@ -20,7 +20,7 @@ from waterclock.simulator.state import State
 ISSUING = sorted(INSTRUCTIONS.keys() - CONTROL - {"icu.set_param"})
 NUM_PROGRAMS = 120
 PIECES = 1, 1, 2, 3
-GAPS = 0, 0, 0, 0, 1, 5, 40, 3_000
+GAPS = 0, 0, 0, 0, 1, 5, 40, 5_000
 MAX_LOOPS = 3
 MAX_CYCLES = 12_000
 COUNTS = 1, 1, 2, 2, 3, 4
@@ -127,6 +127,21 @@ def test_what_a_longer_queue_left_behind_is_not_seen(chip: Chip) -> None:
             trace = launch_on(simulation, chip, encoded(chip, loaded), Memories(), num_cycles + 1)
             assert trace.frozen is None
             assert trace.issued == issued_by_stepper(chip, loaded)
+
+
+def test_loops_far_from_the_start(chip: Chip) -> None:
+    """Behind so many entries that a queue is nearly full."""
+    from waterclock.rtl.cosim import Memories, launch
+
+    random = np.random.default_rng(35)
+    for _ in range(NUM_PROGRAMS // 12):
+        queues, num_cycles = random_queues(chip, random)
+        for name, rows in queues.items():
+            wait = stacked([row_of("icu.nop", n=1)] * int(chip.max_queue_entries - len(rows) - random.integers(9)))
+            queues[name] = np.concatenate([rows[:1], wait, rows[1:]])
+        trace = launch(chip, queues, Memories(), chip.max_queue_entries + num_cycles + 1)
+        assert trace.frozen is None
+        assert trace.issued == issued_by_stepper(chip, queues)
 
 
 WIDE = (1 << 20) - 5

@@ -1,0 +1,6 @@
+"""Survivors that are not proven equivalent, and why no default vector kills them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+EXPLANATIONS: Mapping[str, str] = MappingProxyType({})
