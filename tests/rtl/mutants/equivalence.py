@@ -53,8 +53,8 @@ def _constant(mutation: Mutation, folder: Path) -> tuple[str, ...]:
 
 def _unread(mutation: Mutation, folder: Path) -> tuple[str, ...]:
     """Removing what is unused from the flat chip, bit by bit, leaves no cell at the switch, where there were some."""
-    there = f"select -assert-any {SWITCHED}"
-    return mutation.command, "flatten", there, "simplemap", "opt_clean -purge", f"select -assert-none {SWITCHED}"
+    there = f"select -assert-any {mutation.module}/{SWITCHED}"
+    return mutation.command, there, "flatten", "simplemap", "opt_clean -purge", f"select -assert-none {SWITCHED}"
 
 
 def _same(mutation: Mutation, folder: Path) -> tuple[str, ...]:
