@@ -111,7 +111,7 @@ def _placed(bits_by_name: Mapping[str, int]) -> dict[str, Port]:
 class Design:
     """What makes a component, and its ports. `identity` tells apart what the same sources make: which, from what.
 
-    The last input is the reset, whether it has one or not: it comes in the midst of a cycle and clears all registers.
+    The last input is the reset, heeded where the component has one.
     `native` is C++ to stand behind the harness: it sees `Simulation`, and for each output `words_of_x` and `get_x`.
     """
 

@@ -49,6 +49,7 @@ BOX_BY_KIND: Final[Mapping[str, Callable[[str, Parameters], BlackBox]]] = Mappin
 MODULE, CELL = re.compile(r"^module \\(\S+)"), re.compile(r"^  cell \\(\S+) ")
 PARAMETER = re.compile(r"^    parameter \\(\w+) (\d+)$")
 GATED = "datapath."
+"""Before the name of what stands behind the clock gate of a slice."""
 COPY = re.compile(r"\$\d+|_\d+(?=\.|$)")
 """What tells modules apart that are alike: a number."""
 
@@ -69,5 +70,5 @@ def boxes_in(dump: str) -> Iterator[tuple[str, BlackBox]]:
 
 
 def _name(module: str) -> str:
-    """What a module is in its unit: the bank of a store, say, whether it stands behind the unit's clock gate or not."""
+    """What a module is in its unit: the bank of a store, say."""
     return COPY.sub("", module.partition(".")[2].removeprefix(GATED))
