@@ -1,6 +1,6 @@
 """Parts of a program, and how they become queues."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,3 +103,12 @@ def stacked(rows: list[Row]) -> Records:
     for place, row in enumerate(rows):
         records[place] = row
     return records
+
+
+def entries_of(row_by_cycle: Mapping[int, Row]) -> Records:
+    """A queue that issues these instructions in these cycles."""
+    rows, now = [row_of("icu.start")], 0
+    for cycle, row in sorted(row_by_cycle.items()):
+        wait = [row_of("icu.nop", n=cycle - now)] if cycle > now else []
+        rows, now = [*rows, *wait, row], cycle + 1
+    return stacked(rows)

@@ -1,6 +1,6 @@
 """Every datapath of a lane in gates, against the contract of numbers: all of them side by side in one component."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -70,6 +70,33 @@ CASES = MappingProxyType({mnemonic: elementwise(mnemonic) for mnemonic in DATAPA
 })  # fmt: skip
 
 
+ONE, FRACTION_BITS, FIXED_POINT_BITS = 0x3F800000, 23, 24
+
+
+def _from_one(log2_end: int) -> np.ndarray:
+    """Every number from 1 to 2^log2_end, as words."""
+    return np.arange(ONE, ONE + (log2_end << FRACTION_BITS), dtype=np.int32)
+
+
+def _fractions() -> np.ndarray:
+    """Every multiple of 2^-24 from 0 to 1, as words."""
+    return (np.arange(1 << FIXED_POINT_BITS) / (1 << FIXED_POINT_BITS)).astype(np.float32).view(np.int32)
+
+
+SIGNIFICANDS: Mapping[str, Callable[[], np.ndarray]] = MappingProxyType({
+    "vxm.exp2": _fractions,
+    "vxm.reciprocal": lambda: _from_one(1),
+    "vxm.rsqrt": lambda: _from_one(2),
+})  # fmt: skip
+"""All that the fp32 operations of a function can meet: its power of two goes beside them to the end."""
+NUM_SIGNIFICANDS = 1 << 20
+
+
+def some_significands(name: str) -> np.ndarray:
+    """A million of them."""
+    return np.random.default_rng(80).choice(SIGNIFICANDS[name](), NUM_SIGNIFICANDS)
+
+
 def port(name: str) -> str:
     return name.replace(".", "_")
 
@@ -111,6 +138,14 @@ class Results:
         """The output in each cycle; one vector for the datapath goes in in each cycle from 0 on."""
         return self.simulation.column(self.outputs[CASES[name].num_operands - 1], port(name))[:, 0].view(np.int32)
 
+    def on(self, name: str, words: np.ndarray) -> np.ndarray:
+        """What the datapath of a function makes of these words."""
+        cycles = CASES[name].cycles
+        inputs = self.simulation.blank(len(words) + cycles)
+        self.simulation.column(inputs, "a")[: len(words), 0] = words.view(np.uint32)
+        outputs = self.simulation.step(inputs)
+        return self.simulation.column(outputs, port(name))[cycles - 1 :][: len(words), 0].view(np.int32)
+
 
 @pytest.fixture(scope="module")
 def results() -> Results:
@@ -127,6 +162,20 @@ def test_a_datapath_equals_the_contract_in_the_cycle_it_is_granted(name: str, re
     shown = [f"{[hex(word[i]) for word in words]}: {got[i]:#x}, not {expected[i]:#x}" for i in wrong[:3].tolist()]
     assert len(expected) >= 40_000
     assert not shown, f"{len(wrong)} of {len(expected)}"
+
+
+@pytest.mark.parametrize("name", SIGNIFICANDS)
+def test_a_function_of_many_significands(name: str, results: Results) -> None:
+    words = some_significands(name)
+    assert (results.on(name, words) == CASES[name].expected(words)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIGNIFICANDS)
+def test_a_function_of_every_significand(name: str, results: Results) -> None:
+    words = SIGNIFICANDS[name]()
+    for some in np.array_split(words, len(words) // NUM_SIGNIFICANDS):
+        assert (results.on(name, some) == CASES[name].expected(some)).all()
 
 
 def test_every_instruction_of_the_vxm_has_a_datapath() -> None:

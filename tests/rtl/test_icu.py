@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
 
 from tests.programs.parts import Row, row_of, stacked
 from tests.rtl.compare import assembled, compare, issued_by_stepper
-from tests.rtl.test_illegal import legal_rows
+from tests.rtl.test_illegal import fault_of, legal_rows, with_code
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.causes import Cause
 from waterclock.isa.encoding import encode_queue
+from waterclock.isa.layout import field_by_path
 from waterclock.isa.record import Records, address
 from waterclock.isa.table import CONTROL, INSTRUCTION_BY_OPCODE, INSTRUCTIONS, OPCODES, Form
 from waterclock.isa.validate import check_records
@@ -22,6 +24,7 @@ NUM_PROGRAMS = 120
 PIECES = 1, 1, 2, 3
 GAPS = 0, 0, 0, 0, 1, 5, 40, 5_000
 MAX_LOOPS = 3
+COUNT_BITS, BODY_BITS = (field_by_path("icu.loop")[field].bits for field in ("n", "body"))
 MAX_CYCLES = 12_000
 COUNTS = 1, 1, 2, 2, 3, 4
 LONG_ODDS, MAX_COUNT_BITS = 0.15, 11
@@ -197,6 +200,44 @@ def test_a_million_cycles_or_iterations(chip: Chip, turn: int) -> None:
     assert got == due
 
 
+SHORT = 12
+"""Cycles in which a count or a length that is cut to one of its bits less would show."""
+COUNTED = (
+    "{instruction}\nicu.nop n={count}\n{instruction}",
+    "{instruction}\nicu.repeat n={count}, distance=1",
+    "{instruction}\nicu.repeat n=2, distance={length}\n{instruction}",
+    *(
+        f"{{instruction}}\n{repeat}{inner}icu.loop {at_issue}, body={body}\n{{instruction}}"
+        for repeat, cycles in (("", 1), ("icu.repeat n=1, distance=1\n", 2))
+        for level in range(MAX_LOOPS)
+        for inner in ("".join(f"icu.loop n=1, distance={cycles}, body={cycles + one}\n" for one in range(level)),)
+        for body in (cycles + level,)
+        for at_issue in (f"n={{count}}, distance={cycles}", "n=2, distance={length}")
+    ),
+)
+"""A count or a length in every place where a queue looks for one."""
+
+
+@pytest.mark.parametrize("text", COUNTED)
+def test_every_bit_of_a_count_counts(chip: Chip, text: str) -> None:
+    """What is far longer than the test looks, in each way, equals what is a little longer: no cycle ends it early."""
+    from waterclock.rtl.core import built_queues
+    from waterclock.rtl.cosim import Memories, launch
+
+    def queues(long: int) -> dict[str, Records]:
+        return assembled({
+            queue.name: text.format(instruction=TEXT_BY_KIND[queue.slice.kind], count=long + 1, length=long)
+            for queue in built_queues(chip)
+        })  # fmt: skip
+
+    due = tuple(issue for issue in issued_by_stepper(chip, queues(SHORT)) if issue.cycle < SHORT)
+    assert due
+    for bit in range(SHORT.bit_length(), COUNT_BITS):
+        trace = launch(chip, queues(1 << bit), Memories(), SHORT)
+        assert trace.frozen is None
+        assert trace.issued == due
+
+
 @pytest.mark.parametrize("text", [
     "mem.read32 word[1 + 2*r + 8*l1] -> s0e\nicu.repeat n=3, distance=1\nicu.loop n=3, distance=4, body=2",
     "mem.read32 word[31 + -1*r + -3*l1 + -6*l2 + -12*l3] -> s0e\nicu.repeat n=2, distance=1\n"
@@ -278,6 +319,33 @@ def test_an_illegal_entry_freezes_the_chip(chip: Chip, name: str) -> None:
     for before, after in ((legal.eastward, frozen.eastward), (legal.westward, frozen.westward)):
         assert (after[: cycle + 1] == before[: cycle + 1]).all()
         assert (after[cycle:] == after[cycle]).all()
+
+
+NEST = (
+    "icu.loop n=1, distance={0}, body={0}\nicu.loop n=1, distance={0}, body={1}\nicu.loop n=1, distance={0}, body={2}"
+)
+
+
+@pytest.mark.parametrize("is_repeated", [False, True])
+@pytest.mark.parametrize("kind", TEXT_BY_KIND)
+def test_a_loop_that_ends_elsewhere_freezes(chip: Chip, kind: SliceKind, is_repeated: bool) -> None:
+    """Three loop ends met in one cycle, with each bit of each body changed."""
+    from waterclock.rtl.core import built_queues
+    from waterclock.rtl.cosim import Frozen, Memories, launch_words
+
+    length = 1 + is_repeated
+    lines = [TEXT_BY_KIND[kind], *["icu.repeat n=1, distance=1"] * is_repeated, NEST.format(*range(length, length + 3))]
+    first = length + 1
+    queues = [queue for queue in built_queues(chip) if queue.slice.kind is kind]
+    for queue in (queues[0], queues[-1]):
+        legal = encode_queue(assembled({queue.name: "\n".join(lines)})[queue.name], kind)
+        for entry, bit in product(range(first, first + MAX_LOOPS), range(BODY_BITS)):
+            words = legal.copy()
+            words[entry, :3] = with_code(legal[entry, :3], field_by_path("icu.loop")["body"], entry - 1 ^ 1 << bit)
+            cause, fault = fault_of(chip, queue, words)
+            assert cause is not Cause.NONE
+            frozen = launch_words(chip, {queue.name: words}, Memories(), length + 2).frozen
+            assert frozen == Frozen(length, queue.name, fault, cause)
 
 
 def test_a_queue_that_is_not_there_is_refused(chip: Chip) -> None:

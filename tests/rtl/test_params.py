@@ -1,12 +1,13 @@
 """Launch parameters in gates: each takes any value of its own range and no other, from any queue."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pytest
 
-from tests.programs.parts import Row, row_of, stacked
+from tests.programs.parts import Row, entries_of, row_of, stacked
 from tests.programs.walks import wide
 from tests.rtl.compare import assembled
 from waterclock.chip import Chip, Queue
@@ -21,6 +22,7 @@ WORD_BITS, LEAST, MOST = 32, -(1 << 31), (1 << 31) - 1
 SET_ENTRY = 2
 READ_STREAM, FIRST_STREAM, STREAMS_PER_WORD = 4, 8, 4
 NUM_ROUNDS = 4
+NUM_TURNS = 4
 
 
 def setters(chip: Chip) -> list[Queue]:
@@ -77,52 +79,44 @@ def test_every_parameter_has_a_range_of_its_own(tiny: Chip, seed: int) -> None:
             assert frozen == (None if low <= value <= high else Frozen(arrives, queue.name, SET_ENTRY, Cause.PARAM))
 
 
-def program_that_sets(chip: Chip, params: list[int]) -> Program:
-    """Words 0, 1, ... of MEM slice 0 become these parameters, one by one, by all queues in turn; all the while the ALUs
-    look at the one that is set, in every cycle in which they do not set one themselves."""
+def program_that_sets(chip: Chip, pairs: Sequence[tuple[Queue, int]]) -> Program:
+    """Words 0, 1, ... of MEM slice 0 become parameters, one by one, each by the queue that is named; all the while the
+    ALUs look at the one that is set, in every cycle in which they do not set one themselves."""
     gap = chip.param_latency_cycles + 2
     row_by_cycle: dict[str, dict[int, Row]] = defaultdict(dict)
-    for number, param in enumerate(params):
-        queue = setters(chip)[number % len(setters(chip))]
+    for number, (queue, param) in enumerate(pairs):
         read = assembled({"mem0": f"mem.read32 word[{number}] -> s{READ_STREAM}ew"})
         row_by_cycle["mem0"][number * gap] = read["mem0"][1]
         row_by_cycle[queue.name][number * gap + arrival(chip, queue)] = setting(chip, queue, param)
     for alu in range(chip.vxm.num_alus):
         looks = row_by_cycle[f"vxm.alu{alu}"]
-        for cycle in range(gap * len(params)):
+        for cycle in range(gap * len(pairs)):
             stream = FIRST_STREAM + STREAMS_PER_WORD * alu
-            look = row_of("vxm.move", a=(OperandKind.PARAM, params[cycle // gap], 0), result=(stream, 3, 0, 0))
+            look = row_of("vxm.move", a=(OperandKind.PARAM, pairs[cycle // gap][1], 0), result=(stream, 3, 0, 0))
             looks.setdefault(cycle, look)
-    declared = tuple(Param(f"p{param}", param, LEAST, MOST, host=False) for param in sorted(set(params)))
+    declared = tuple(Param(f"p{param}", param, LEAST, MOST, host=False) for param in range(chip.num_params))
     empty: dict[str, np.ndarray] = {}
-    queues = {name: stacked(list(_entries(rows))) for name, rows in row_by_cycle.items()}
+    queues = {name: entries_of(rows) for name, rows in row_by_cycle.items()}
     return Program("sets", chip.sha256, queues, empty, empty, (), (), declared, (), 0)
 
 
-def _entries(row_by_cycle: Mapping[int, Row]) -> Iterator[Row]:
-    yield row_of("icu.start")
-    now = 0
-    for cycle, row in sorted(row_by_cycle.items()):
-        if cycle > now:
-            yield row_of("icu.nop", n=cycle - now)
-        yield row
-        now = cycle + 1
-
-
-def test_every_parameter_takes_any_value(tiny: Chip) -> None:
+@pytest.mark.parametrize("turn", range(NUM_TURNS))
+def test_every_queue_sets_every_parameter_to_any_value(tiny: Chip, turn: int) -> None:
+    """To a value, and right after that to what has every bit of it changed."""
     from waterclock.rtl.cosim import Memories
     from waterclock.rtl.lockstep import Lockstep
 
     rng, state, events = np.random.default_rng(50), State.zero(tiny), list[Event]()
-    params = [param for _ in setters(tiny) for param in rng.permutation(tiny.num_params).tolist()]
-    params = params[: tiny.mem.num_words]
-    state.mem[:] = rng.integers(LEAST, MOST, state.mem.shape)
+    pairs = list(product(setters(tiny), range(tiny.num_params)))
+    pairs = [pairs[place] for place in rng.permutation(len(pairs))][turn::NUM_TURNS]
+    words = rng.integers(LEAST, MOST, len(pairs))
+    state.mem[:] = np.resize(np.stack([words, ~words], axis=1), state.mem.shape[1])[None, :, None]
     state.params[:] = rng.integers(LEAST, MOST, tiny.num_params)
-    program = program_that_sets(tiny, params)
+    program = program_that_sets(tiny, [pair for pair in pairs for _ in range(2)])
     lockstep = Lockstep(tiny, program, Memories(mem=state.mem, params=state.params))
     stepped = step(tiny, program, state, events.append)
     checked = lockstep.launch({}, events, stepped.length_cycles)
     assert checked.difference is None
-    set_by = {(event.queue, *event.place) for event in events if event.kind is Kind.PARAM}
-    assert len({queue for queue, _ in set_by}) == len(setters(tiny))
-    assert {param for _, param in set_by} == set(range(tiny.num_params))
+    assert {(event.queue, *event.place) for event in events if event.kind is Kind.PARAM} == {
+        (queue.name, param) for queue, param in pairs
+    }

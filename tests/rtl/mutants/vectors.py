@@ -20,6 +20,8 @@ from tests.rtl import (
     test_params,
     test_programs,
     test_reset,
+    test_streams,
+    test_sxm,
 )
 from tests.rtl.mutants import lanes
 from tests.rtl.mutants.chip import Mutant, Mutated
@@ -39,9 +41,11 @@ ANYWHERE: tuple[Callable[..., None], ...] = (
     test_cell_images.test_the_load_bus_and_filled_cells_agree,
     test_load.test_gaps_between_writes_change_nothing,
     test_reset.test_a_reset_ends_all_that_is_under_way,
+    test_sxm.test_every_bit_of_an_index_counts,
+    test_streams.test_every_stream_is_read_from_where_it_passes,
 )
 IN_QUEUES: tuple[Callable[..., None], ...] = (
-    test_params.test_every_parameter_takes_any_value,
+    test_params.test_every_queue_sets_every_parameter_to_any_value,
     test_params.test_every_parameter_has_a_range_of_its_own,
     test_illegal.test_a_parameter_outside_its_range_freezes_where_it_is_set,
     test_illegal.test_an_address_outside_its_memory_freezes_in_its_cycle,
@@ -50,13 +54,16 @@ IN_QUEUES: tuple[Callable[..., None], ...] = (
     test_icu.test_addresses_along_loops_and_parameters,
     test_icu.test_an_illegal_entry_freezes_the_chip,
     test_icu.test_every_issue_is_in_its_cycle,
+    test_icu.test_a_loop_that_ends_elsewhere_freezes,
+    test_icu.test_every_bit_of_a_count_counts,
     test_icu.test_what_a_longer_queue_left_behind_is_not_seen,
     test_icu.test_loops_far_from_the_start,
 )
 IN_COUNTERS: tuple[Callable[..., None], ...] = (test_icu.test_a_million_cycles_or_iterations,)
 IN_STORES: tuple[Callable[..., None], ...] = (
     test_illegal.test_every_opcode_that_a_queue_does_not_take_freezes,
-    test_illegal.test_every_bit_of_an_entry_counts,
+    test_illegal.test_every_bit_and_code_of_an_entry_counts,
+    test_illegal.test_every_code_of_a_setting_counts_in_every_kind_of_queue,
     test_illegal.test_a_changed_control_entry_freezes_as_the_tools_refuse_it,
     test_illegal.test_a_changed_instruction_freezes_as_the_tools_refuse_it,
 )
@@ -86,8 +93,8 @@ def directed(tests: tuple[Callable[..., None], ...], chip: Chip, design: Mutated
 
 def look_up(chip: Chip) -> None:
     """Work out what the tools say to changed entries once, for all mutants."""
-    for mnemonic in test_illegal.ONE_OF_EACH_KIND.values():
-        test_illegal.with_every_bit_changed(chip, mnemonic)
+    for mnemonic, turn in product(test_illegal.ONE_OF_EACH_KIND.values(), range(len(test_illegal.WAYS))):
+        test_illegal.changed_once(chip, mnemonic, turn)
 
 
 def datapaths(where: tuple[lanes.Placed, ...], design: Mutated) -> list[Vector]:
