@@ -163,9 +163,11 @@ WIDE_SHAPES: tuple[tuple[str, Mapping[int, tuple[int, ...]]], ...] = (
     (f"{{0}}\nicu.loop n=1, distance={WIDE}, body=1\n{{0}}", {0: (0, 0, 0, 0), WIDE: (0, 0, 0, 0)}),
     (f"icu.nop n=1\nicu.loop n={INNER}, distance=1, body=1\nicu.loop n=1, distance={INNER + 3}, body=2\n"
      f"icu.loop n=1, distance={WIDE}, body=3\n{{0}}", {WIDE: (0, 0, 0, 0)}),
+    *((f"icu.nop n={long}\n" + "".join(f"icu.loop n=1, distance={long}, body={body}\n" for body in (1, 2, 3))
+       + f"icu.nop n={WIDE + 1 - long}\n{{0}}", {WIDE + 1: (0, 0, 0, 0)}) for long in (WIDE - 1, WIDE)),
 )  # fmt: skip
-"""A count or a length of a million in each place where one can be, and in which cycles the instruction issues, near the
-ends, and with which iterations."""
+"""A count or a length of a million in each place where one can be, the last an odd and an even one in three loops at
+once, and in which cycles the instruction issues, near the ends, and with which iterations."""
 TEXT_BY_KIND = {
     SliceKind.MEM: "mem.read32 word[0] -> s0e", SliceKind.VXM: "vxm.iadd s0e, h1 -> h0",
     SliceKind.SXM: "sxm.rotate s0e, amount[1] -> s4e", SliceKind.MXM: "mxm.matvec s3e, tile[2], acc=1, first",

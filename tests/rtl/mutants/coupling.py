@@ -1,7 +1,8 @@
-"""What two sequencers have to agree in so that no one can tell them apart: all but what a dead level remembers.
+"""What two sequencers have to agree in so that no one can tell them apart: all but what is not looked at.
 
-A level that is not live is no loop: its head, and the cycles since its iteration began, are read by nobody. So a fault
-changes nothing if, from a reset on, outputs and registers are equal but for these; which is proven by induction.
+A level that is not live is no loop: its head, and the cycles since its iteration began, are read by nobody; no level is
+while nothing runs, and no iteration where nothing issues. So a fault changes nothing if, from a reset on, outputs and
+registers are equal but for these; which is proven by induction.
 """
 
 import re
@@ -53,9 +54,16 @@ def _ports(flow: wiring.Flow) -> dict[str, int]:
 
 
 def _differences(gold: str, gate: str, name: str) -> Iterator[str]:
-    if not name.startswith(LEVEL_NAME):
-        yield f"(\\{gold}_{name} != \\{gate}_{name} )"
-        return
+    differ = f"(\\{gold}_{name} != \\{gate}_{name} )"
+    if name == "iteration":
+        yield f"((\\{gold}_valid | (|\\{gold}_cause )) & {differ})"
+    if name.startswith(LEVEL_NAME):
+        yield from (f"(\\{gold}_running & {one})" for one in _level_differences(gold, gate, name))
+    elif name != "iteration":
+        yield differ
+
+
+def _level_differences(gold: str, gate: str, name: str) -> Iterator[str]:
     for part in LEVEL.members:
         low, bits = LEVEL[part].offset, LEVEL[part].width
         place = f"[{low + bits - 1}:{low}]"

@@ -1,10 +1,11 @@
-"""Whether a mutant changes anything at all, proven by Yosys in one of four ways.
+"""Whether a mutant changes anything at all, proven by Yosys in one of six ways.
 
 It is constant: with and without the fault, the same constant comes of folding constants in its module.
 Nothing reads it: in the flat chip, what the fault is in leads to no output, memory or clock, and is removed as unused.
 Or its module is the same: with and without the fault, equal inputs give equal outputs in every cycle from a reset on.
-What modules inside it answer counts as input there, what they are asked as output. Or it is in a sequencer, and only a
-dead level is another (`coupling`).
+What modules inside it answer counts as input there, what they are asked as output. Or it is in a lane of the VXM, and
+the whole lane is the same. Or it is in a sequencer, and only what nobody looks at is another (`coupling`); or behind
+one, and no legal entry issues as another (`legal_entries`).
 """
 
 import re
@@ -12,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.rtl.mutants import coupling
+from tests.rtl.mutants import coupling, legal_entries
 from tests.rtl.mutants.choice import CONTROL, CONTROL_BITS, NETLIST, Mutation, synthesise
 from waterclock.errors import WaterclockError
 from waterclock.rtl.synth.black_boxes import BOX_BY_KIND
 
-SECONDS = 120
+SECONDS = 60
 STEPS = 8
 """Cycles that the induction may look back: as many as registers lie behind one another in the deepest pipeline."""
 GOLD, GATE, MITER = "gold", "gate", "miter"
@@ -33,11 +34,13 @@ def proof_of(mutation: Mutation, folder: Path) -> str:
 
 
 def _succeeds(script: tuple[str, ...], folder: Path) -> bool:
+    if not script:
+        return False
     try:
         synthesise((f"read_rtlil ../{NETLIST}", *script), folder)
     except WaterclockError:
         return False
-    return bool(script)
+    return True
 
 
 SWITCHED = f"w:{CONTROL} %co1 c:* %i"
@@ -67,7 +70,7 @@ def _same(mutation: Mutation, folder: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _dead(mutation: Mutation, folder: Path) -> tuple[str, ...]:
+def _unlooked(mutation: Mutation, folder: Path) -> tuple[str, ...]:
     """Nothing to be done where it is no sequencer."""
     if not mutation.module.endswith(coupling.SEQUENCER):
         return ()
@@ -80,16 +83,49 @@ def _dead(mutation: Mutation, folder: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _lane(mutation: Mutation, folder: Path) -> tuple[str, ...]:
+    """The whole lane that it is in, with all modules inside, once as it is and once with the fault."""
+    lane = mutation.module.partition(".")[0]
+    if not lane.startswith("lane_"):
+        return ()
+    flat = (f"hierarchy -top {lane}", "flatten", "memory_map", "opt_clean")
+    return (
+        *flat, f"rename {lane} {GOLD}", f"design -stash {GOLD}",
+        f"read_rtlil ../{NETLIST}", _fault(mutation), *flat, f"rename {lane} {GATE}", f"design -stash {GATE}",
+        *(f"design -copy-from {side} -as {side} {side}" for side in (GOLD, GATE)), "async2sync", "dffunmap",
+        f"miter -equiv -flatten {BOTH} {MITER}", f"hierarchy -top {MITER}", "opt_merge", "opt_clean",
+        _induction(STEPS, MITER),
+    )  # fmt: skip
+
+
+def _legal(mutation: Mutation, folder: Path) -> tuple[str, ...]:
+    """Nothing to be done where it is no lead."""
+    legality = legal_entries.legality_of(mutation.module, folder.parent)
+    if not legality.exists():
+        return ()
+    around = legal_entries.around(GOLD, GATE, (folder.parent / NETLIST).read_text(), mutation.module)
+    (folder / AROUND).write_text(f"{legality.read_text()}\n{around}")
+    return (
+        *_two(mutation), f"read_verilog -formal {AROUND}", f"hierarchy -top {legal_entries.MODULE}", "proc", "flatten",
+        "async2sync", "dffunmap", "opt_merge", "opt_clean",
+        _induction(STEPS, legal_entries.MODULE, "-set-assumes"),
+    )  # fmt: skip
+
+
+def _fault(mutation: Mutation) -> str:
+    """The command that makes the mutant for good."""
+    return mutation.command.replace(f" -ctrl {CONTROL} {CONTROL_BITS} {mutation.number}", "")
+
+
 def _two(mutation: Mutation) -> Iterator[str]:
     """The module twice, with the fault in one of them."""
-    fault = mutation.command.replace(f" -ctrl {CONTROL} {CONTROL_BITS} {mutation.number}", "")
     yield from (f"copy {mutation.module} {name}" for name in (GOLD, GATE))
-    yield re.sub(r" -module \S+", f" -module {GATE}", fault)
+    yield re.sub(r" -module \S+", f" -module {GATE}", _fault(mutation))
     yield from (f"async2sync {BOTH}", f"dffunmap {BOTH}")
 
 
-def _induction(steps: int, module: str) -> str:
-    options = f"-tempinduct -seq 1 -maxsteps {steps} -set-init-zero"
+def _induction(steps: int, module: str, assuming: str = "") -> str:
+    options = f"{assuming} -tempinduct -seq 1 -maxsteps {steps} -set-init-zero"
     return f"sat -verify -prove trigger 0 -timeout {SECONDS} {options} {module}"
 
 
@@ -97,5 +133,7 @@ WAYS: Mapping[str, Callable[[Mutation, Path], tuple[str, ...]]] = MappingProxyTy
     "it is constant": _constant,
     "nothing reads it": _unread,
     "its module is the same": _same,
-    "only a dead level is another": _dead,
+    "its lane is the same": _lane,
+    "only what nobody looks at is another": _unlooked,
+    "no legal entry issues as another": _legal,
 })  # fmt: skip

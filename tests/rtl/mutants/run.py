@@ -4,11 +4,10 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
-from functools import partial
 from pathlib import Path
 
 from tests.rtl.mutants import chip as mutated_chip
-from tests.rtl.mutants import lanes, vectors
+from tests.rtl.mutants import lanes, legal_entries, significands, vectors
 from tests.rtl.mutants.choice import Mutation, choose, num_cells_by_kind
 from tests.rtl.mutants.equivalence import proof_of
 from tests.rtl.mutants.hunt import Outcome, hunt_all
@@ -75,11 +74,16 @@ def _run(folder: Path, tell: Tell) -> Hunted:
         raise ControlFailed(f"{control.killed_by}: {control.seen}")
     survivors = [mutation for mutation in mutations if outcomes[mutation.number].survived]
     tell(f"{len(survivors)} survive; proving")
+    legal_entries.write(chip, parts, folder)
+
+    def proof(mutation: Mutation) -> str:
+        way = proof_of(mutation, folder) or significands.way_of(mutation, folder, where, beside)
+        tell(f"{mutation.number}: {way or 'not proven equivalent'}")
+        return way
+
     with ThreadPoolExecutor(num_processors()) as pool:
-        proofs = dict(zip(
-            (mutation.number for mutation in survivors), pool.map(partial(proof_of, folder=folder), survivors),
-            strict=True,
-        ))  # fmt: skip
+        numbers = (mutation.number for mutation in survivors)
+        proofs = dict(zip(numbers, pool.map(proof, survivors), strict=True))
     return Hunted(mutations, outcomes, proofs, num_cells_by_kind(folder))
 
 
