@@ -6,8 +6,8 @@ from types import MappingProxyType
 CLOCK = "only power: a clock runs where it could stand; registers behind a clock gate keep what they have while idle"
 EXPLANATIONS: Mapping[str, str] = MappingProxyType({
     "icu_0.sequencer $reduce_and$chip.v:2834$1198 A[9] const0": (
-        "not equivalent: the cycles of a loop's iteration are counted up to 2^25 - 1 and no further; with the fault they "
-        "begin anew, which shows in a loop whose body takes 33 million cycles, more than any legal period"
+        "a fault, which the proofs of the ICU find: cycles of an iteration are counted up to 2^25 - 1 and no further; "
+        "with it they begin anew, and an illegal loop is taken for legal if its body takes over 33 million cycles"
     ),
     "icu_2.sequencer $lt$chip.v:13794$5270 Y[0] const1": (
         "the same: whether a loop end lies in the queue need not be asked. A level is live only if a loop end that was "
@@ -19,7 +19,7 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
         "parameter's number, of which there are 8"
     ),
     "mem_0.datapath $procmux$23831 Y[8] const0": (
-        "the same for legal programs: bit 8 of a word's address in a memory of 128 words, which is watched, but not read"
+        "the same for legal programs: bit 8 of a word's address in a memory of 128 words; it is watched, but not read"
     ),
     "alu_0 $or$chip.v:43254$16667 A[0] const1": CLOCK,
     "sxm_0 clock_active stop[0] const0": CLOCK,

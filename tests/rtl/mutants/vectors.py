@@ -14,6 +14,8 @@ from tests.rtl import (
     test_addresses,
     test_cell_images,
     test_core,
+    test_counts,
+    test_encodings,
     test_icu,
     test_illegal,
     test_load,
@@ -54,16 +56,16 @@ IN_QUEUES: tuple[Callable[..., None], ...] = (
     test_icu.test_addresses_along_loops_and_parameters,
     test_icu.test_an_illegal_entry_freezes_the_chip,
     test_icu.test_every_issue_is_in_its_cycle,
-    test_icu.test_a_loop_that_ends_elsewhere_freezes,
-    test_icu.test_every_bit_of_a_count_counts,
+    test_counts.test_a_loop_that_ends_elsewhere_freezes,
+    test_counts.test_every_bit_of_a_count_counts,
     test_icu.test_what_a_longer_queue_left_behind_is_not_seen,
     test_icu.test_loops_far_from_the_start,
 )
-IN_COUNTERS: tuple[Callable[..., None], ...] = (test_icu.test_a_million_cycles_or_iterations,)
+IN_COUNTERS: tuple[Callable[..., None], ...] = (test_counts.test_a_million_cycles_or_iterations,)
 IN_STORES: tuple[Callable[..., None], ...] = (
     test_illegal.test_every_opcode_that_a_queue_does_not_take_freezes,
-    test_illegal.test_every_bit_and_code_of_an_entry_counts,
-    test_illegal.test_every_code_of_a_setting_counts_in_every_kind_of_queue,
+    test_encodings.test_every_bit_and_code_of_an_entry_counts,
+    test_encodings.test_every_code_of_a_setting_counts_in_every_kind_of_queue,
     test_illegal.test_a_changed_control_entry_freezes_as_the_tools_refuse_it,
     test_illegal.test_a_changed_instruction_freezes_as_the_tools_refuse_it,
 )
@@ -93,8 +95,8 @@ def directed(tests: tuple[Callable[..., None], ...], chip: Chip, design: Mutated
 
 def look_up(chip: Chip) -> None:
     """Work out what the tools say to changed entries once, for all mutants."""
-    for mnemonic, turn in product(test_illegal.ONE_OF_EACH_KIND.values(), range(len(test_illegal.WAYS))):
-        test_illegal.changed_once(chip, mnemonic, turn)
+    for mnemonic, turn in product(test_encodings.ONE_OF_EACH_KIND.values(), range(len(test_encodings.WAYS))):
+        test_encodings.changed_once(chip, mnemonic, turn)
 
 
 def datapaths(where: tuple[lanes.Placed, ...], design: Mutated) -> list[Vector]:
