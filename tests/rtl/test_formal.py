@@ -11,7 +11,7 @@ pytest.importorskip("amaranth", reason="the RTL needs the Python package amarant
 
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
-from waterclock.rtl import fp32, fp32_mul
+from waterclock.rtl import fp32, fp32_mul, icu
 from waterclock.rtl.float_word import is_nan, is_zero, sign
 from waterclock.rtl.formal import PROOFS
 from waterclock.rtl.formal.proof import Method
@@ -144,6 +144,12 @@ def test_a_planted_bug_is_found(name: str) -> None:
     if proof.method is Method.INDUCTION:
         proof = replace(proof, method=Method.BOUNDED, depth=BUG_CYCLES)
     assert prove(proof, TIMEOUT_S).verdict is Verdict.REFUTED
+
+
+def test_a_count_that_begins_anew_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows after 33 million cycles, which induction reaches and no simulation."""
+    monkeypatch.setattr(icu, "_counted", lambda cycles: (cycles + 1)[: icu.COUNT_BITS])
+    assert prove(PROOFS["icu.in_turn"], TIMEOUT_S).verdict is Verdict.UNKNOWN
 
 
 def test_every_claim_has_a_planted_bug() -> None:

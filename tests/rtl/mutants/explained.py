@@ -6,7 +6,7 @@ from types import MappingProxyType
 CLOCK = "only power: a clock runs where it could stand; registers behind a clock gate keep what they have while idle"
 EXPLANATIONS: Mapping[str, str] = MappingProxyType({
     "icu_0.sequencer $reduce_and$chip.v:2834$1198 A[9] const0": (
-        "a fault, which the proofs of the ICU find: cycles of an iteration are counted up to 2^25 - 1 and no further; "
+        "a fault, with which `make formal` fails: cycles of an iteration are counted up to 2^25 - 1 and no further; "
         "with it they begin anew, and an illegal loop is taken for legal if its body takes over 33 million cycles"
     ),
     "icu_2.sequencer $lt$chip.v:13794$5270 Y[0] const1": (
