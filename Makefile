@@ -41,8 +41,8 @@ anchor: $(STAMPS)/anchor $(STAMPS)/model ## compare with torch and transformers
 formal: $(STAMPS)/tools ## prove what holds of queues, streams and arithmetic
 	$(BIN)/waterclock rtl prove
 
-mutants: $(STAMPS)/tools | compiler-here ## which of 200 faults in the RTL the default vectors notice
-	$(BIN)/python -m tests.rtl.mutants
+mutants: $(STAMPS)/tools | compiler-here ## which of 200 faults in the RTL the default vectors notice; SEED=N draws others
+	$(BIN)/python -m tests.rtl.mutants $(SEED)
 
 synth: $(STAMPS)/tools ## cells, area and clock; LIBERTY=FILE says which cells
 	@test -n "$(LIBERTY)" || { echo "make synth: LIBERTY=FILE is needed (Debian's qflow-tech-osu018 has one)" >&2; exit 2; }

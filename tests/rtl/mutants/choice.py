@@ -83,14 +83,14 @@ def num_cells_by_kind(folder: Path) -> dict[str, int]:
     return found
 
 
-def choose(folder: Path) -> tuple[Mutation, ...]:
-    """The mutants of the netlist in a folder, the same every time."""
+def choose(folder: Path, seed: int) -> tuple[Mutation, ...]:
+    """The mutants of the netlist in a folder that a seed draws, the same every time."""
     script, chosen = [f"read_rtlil {NETLIST}"], allotted(num_cells_by_kind(folder))
     first = 1
     for kind, count in chosen.items():
         modules = " ".join(f"{component}_*" for component in COMPONENTS_BY_KIND[kind])
         control = f"-ctrl {CONTROL} {CONTROL_BITS} {first}"
-        script.append(f"mutate -list {count} -seed {SEED} {control} -o {kind}.txt {modules}")
+        script.append(f"mutate -list {count} -seed {seed} {control} -o {kind}.txt {modules}")
         first += count
     synthesise(script, folder)
     lines = [(kind, line) for kind in chosen for line in (folder / f"{kind}.txt").read_text().splitlines()]

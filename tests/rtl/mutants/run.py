@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.rtl.mutants import chip as mutated_chip
 from tests.rtl.mutants import lanes, legal_entries, significands, vectors
-from tests.rtl.mutants.choice import Mutation, choose, num_cells_by_kind
+from tests.rtl.mutants.choice import SEED, Mutation, choose, num_cells_by_kind
 from tests.rtl.mutants.equivalence import proof_of
 from tests.rtl.mutants.hunt import Outcome, hunt_all
 from tests.rtl.mutants.report import Hunted
@@ -37,16 +37,16 @@ class ControlFailed(AssertionError):
     """The chip with no mutant on is not the chip."""
 
 
-def run(tell: Tell) -> Hunted:
+def run(tell: Tell, seed: int = SEED) -> Hunted:
     """Everything, telling what goes on; ControlFailed where a vector fails without any mutant."""
     with tempfile.TemporaryDirectory() as folder:
-        return _run(Path(folder), tell)
+        return _run(Path(folder), tell, seed)
 
 
-def _run(folder: Path, tell: Tell) -> Hunted:
+def _run(folder: Path, tell: Tell, seed: int) -> Hunted:
     chip = small()
     parts = mutated_chip.prepare(chip, folder)
-    mutations = choose(folder)
+    mutations = choose(folder, seed)
     tell(f"{len(mutations)} mutants chosen; building")
     design = mutated_chip.with_mutants(chip, mutated_chip.mutated(mutations, folder), parts)
     where = lanes.placed(chip, parts)
