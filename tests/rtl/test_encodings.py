@@ -67,10 +67,8 @@ class Changed:
 
 def changed_in(ways: Callable[[str, Words], list[Words]], chip: Chip, queue: Queue, row: Records) -> Changed:
     """A legal instruction of a queue in these ways; that bits above the fields are reserved is known."""
-    mnemonic, encoded = (
-        INSTRUCTION_BY_OPCODE[int(row["op"][0])].mnemonic,
-        encode_queue(queue_with(row), queue.slice.kind),
-    )
+    mnemonic = INSTRUCTION_BY_OPCODE[int(row["op"][0])].mnemonic
+    encoded = encode_queue(queue_with(row), queue.slice.kind)
     start, words = encoded[0], np.stack(ways(mnemonic, encoded[ENTRY]))
     column, bit = divmod(num_bits(mnemonic), 32)
     reserved = (words[:, column] >> np.uint32(bit) != 0) | words[:, column + 1 :].any(axis=1)
