@@ -63,5 +63,17 @@ def check_new(path: Path) -> None:
         raise InputError(f"{path}: cannot write: Permission denied in {parent}")
 
 
+def check_writable(path: Path) -> None:
+    """InputError where `write_atomically` would find no folder, no right to write, or something that is no file: for
+    what is written after long work."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: cannot write: is not a regular file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: cannot write: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: cannot write: Permission denied in {path.parent}")
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.partial")

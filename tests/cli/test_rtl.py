@@ -81,6 +81,36 @@ def test_a_difference_is_one_line_with_a_waveform(run, folder: Path, tmp_path: P
     assert "$enddefinitions" in (tmp_path / "around.vcd").read_text()
 
 
+WRONG = {
+    (
+        "emit",
+        "-o",
+        "new",
+        "--chip",
+        "demonstrator",
+    ): "lanes and num_streams are too many for the RTL: a slice would have 65,536",
+    ("emit", "-o", "new", "--set", "lanes=3"): "tiny, changed: lanes = 3: must be a power of two",
+    ("verify", "--first-token", "4294967296"): "token 4294967296: the model's are 0 to 60",
+    ("verify", "--waveform", "nowhere/around.vcd"): "nowhere/around.vcd: cannot write: there is no folder",
+    ("run", "NOP", "-o", "nowhere/x.vcd"): "nowhere/x.vcd: cannot write: there is no folder",
+    ("run", "NOP", "-o", "x.vcd", "--svg", "nowhere/x.svg"): "nowhere/x.svg: cannot write: there is no folder",
+    ("prove", ""): "'': no such proof; there are icu.straight, ",
+    ("prove", "add.nearest", "--quick"): "--quick: add.nearest takes long, and nothing else is chosen",
+}
+
+
+@pytest.mark.rtl
+@needs_rtl
+@pytest.mark.parametrize("arguments", WRONG)
+def test_what_cannot_be_done_is_one_line(run, arguments: tuple[str, ...], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("NOP").write_text("queue mem0:\nicu.start\nicu.nop n=1\n")
+    code, out, err = run("rtl", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert WRONG[arguments] in err
+    assert [path.name for path in tmp_path.iterdir()] == ["NOP"]
+
+
 def test_missing_tools_are_one_line(run, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     code, out, err = run("rtl", "verify")

@@ -265,7 +265,7 @@ def test_a_program_that_cannot_run_is_one_line(run, program: Write, text: str, r
     (("--lane", "8"), "--lane 8: there are 0 to 7"),
     (("--cycles", "1001"), "--cycles 1001: a run takes at most 1,000"),
     (("--cycles", "101", "--svg", "wave.svg"), "--svg wave.svg: 101 cycles, at most 100 are drawn; add --cycles"),
-    (("--svg", "no/wave.svg"), "no/wave.svg: cannot write: No such file or directory"),
+    (("--svg", "no/wave.svg"), "no/wave.svg: cannot write: there is no folder"),
     (("--set", "lanes=9"), "lanes = 9: must be a power of two"),
 ])  # fmt: skip
 def test_wrong_options_are_one_line(run, tmp_path: Path, monkeypatch, options: tuple[str, ...], reason: str) -> None:

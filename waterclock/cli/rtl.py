@@ -46,7 +46,7 @@ def emit(
 
     _check_tools_to_emit()
     check_new(output)
-    chosen = chosen_chip(chip, changes)
+    chosen = _chip_for(str(deployment) if deployment else None, chip, changes)
     with progress() as phase:
         loaded = open_bundle(deployment, chosen, None, phase).deployment if deployment else None
         made_for = loaded.chip if loaded else chosen or chip_of(DEFAULT_RTL_CHIP, None)
@@ -71,13 +71,15 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Run a model on the RTL beside the simulators: every change must be the same, in its cycle; else exit code 1."""
+    from waterclock.atomic import check_writable
     from waterclock.rtl.tools import check_tools_to_run
 
+    check_writable(waveform)
     check_tools_to_run()
     begin = perf_counter()
     with progress() as phase:
-        deployment = _deployment(model, _chip_to_verify(model, chip, changes), context, phase)
-        check = _check_of(deployment, num_tokens, phase)
+        deployment = _deployment(model, _chip_for(model, chip, changes), context, phase)
+        check = _check_of(deployment, first_token, num_tokens, phase)
     tokens = list(counted(check.generate(first_token, num_tokens), num_tokens, "tokens"))
     seconds = perf_counter() - begin
     if difference := tokens[-1].checked.difference:
@@ -117,7 +119,7 @@ def _write(folder: Path, name: str, text: str) -> str:
     return name
 
 
-def _chip_to_verify(model: str | None, chip: str | None, changes: list[str] | None) -> "Chip | None":
+def _chip_for(model: str | None, chip: str | None, changes: list[str] | None) -> "Chip | None":
     """The chip that was named; `tiny` where no folder brings its own."""
     if chip or (model and Path(model).is_dir() and not changes):
         return chosen_chip(chip, changes)
@@ -137,12 +139,13 @@ def _deployment(model: str | None, chip: "Chip | None", context: int | None, pha
     return compile_model(quantize(random_llama(), Scheme()), made_for, context or 2 * made_for.lanes).deployment
 
 
-def _check_of(deployment: "Deployment", num_tokens: int, phase: "Phase") -> "RtlCheck":
+def _check_of(deployment: "Deployment", first_token: int, num_tokens: int, phase: "Phase") -> "RtlCheck":
     from waterclock.runtime.device import Device
     from waterclock.runtime.rtl_check import RtlCheck
 
     phase("linking")
     device = Device(deployment)
+    device.check_token(first_token)
     if num_tokens > device.num_positions:
         raise InputError(f"--tokens {num_tokens}: the context bucket has {device.num_positions} positions")
     phase("building the RTL, which takes minutes the first time")

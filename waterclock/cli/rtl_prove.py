@@ -50,10 +50,18 @@ def _chosen(names: list[str], quick: bool) -> "list[Proof]":
     from waterclock.rtl.formal import PROOFS
 
     for name in names:
-        if not any(proof.startswith(name) for proof in PROOFS):
-            raise InputError(f"{name}: no such proof; there are {', '.join(PROOFS)}")
+        if not name or not any(proof.startswith(name) for proof in PROOFS):
+            raise InputError(f"{name!r}: no such proof; there are {', '.join(dict.fromkeys(map(_family, PROOFS)))}")
     wanted = (proof for name, proof in PROOFS.items() if not names or name.startswith(tuple(names)))
-    return [proof for proof in wanted if not (quick and proof.is_long)]
+    chosen = [proof for proof in wanted if not (quick and proof.is_long)]
+    if not chosen:
+        raise InputError(f"--quick: {', '.join(names)} takes long, and nothing else is chosen; leave --quick out")
+    return chosen
+
+
+def _family(name: str) -> str:
+    """A proof's name, without the last part where there are many of a kind."""
+    return name.rpartition(".")[0] if name.count(".") > 1 else name
 
 
 def _record(outcome: "Outcome") -> dict[str, object]:

@@ -66,12 +66,17 @@ def run(
         raise typer.Exit(EXIT_DIFFERENT)
 
 
-def _check_files(*files: Path | None) -> None:
-    """InputError where one file would take another's place."""
-    paths = [file.resolve() for file in files if file is not None]
+def _check_files(file: Path, *outputs: Path | None) -> None:
+    """InputError where one file would take another's place, or can't be written."""
+    from waterclock.atomic import check_writable
+
+    files = [file, *(output for output in outputs if output is not None)]
+    paths = [file.resolve() for file in files]
     for place, path in enumerate(paths):
         if path in paths[:place]:
             raise InputError(f"{path}: is named twice")
+    for path in paths[1:]:
+        check_writable(path)
 
 
 def _write(ran: "RtlRun", output: Path | None, svg: Path | None, lane: int) -> None:

@@ -22,9 +22,9 @@ from waterclock.rtl.entry import any_of
 from waterclock.rtl.icu import LEAD_CYCLES, Icu, trace_layout
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.params import Params, params_layout
-from waterclock.rtl.parts import place
+from waterclock.rtl.parts import check_inputs, place
 from waterclock.rtl.pipeline import registered
-from waterclock.rtl.streams import WORD_BITS, Streams, operand, streams_layout
+from waterclock.rtl.streams import WAYS, WORD_BITS, Streams, operand, streams_layout
 from waterclock.rtl.vxm import holds_layout
 
 LAUNCH_CYCLES = 2 + LEAD_CYCLES
@@ -102,8 +102,11 @@ def core_signature(chip: Chip) -> wiring.Signature:
     """The ports of a chip: loading, launching, and what every cycle holds.
 
     Hold n takes a new value at the end of a cycle in which `hold_arrives[n]` is set; in one in which `param_arrives[n]`
-    is set, `params[n]` has its new value.
+    is set, `params[n]` has its new value. InputError for a chip that can't be built.
     """
+    if chip.lanes.bit_count() != 1:
+        raise InputError(f"lanes = {chip.lanes}: the RTL needs a power of two")
+    check_inputs("slice", len(WAYS) * streams_layout(chip).size)
     return wiring.Signature({**_row_members(chip), "frozen": Out(1)})
 
 
@@ -111,8 +114,6 @@ class Row(wiring.Component):
     """Slices, queues, launch parameters and stream registers: all that stands still when the core is frozen."""
 
     def __init__(self, chip: Chip) -> None:
-        if chip.lanes.bit_count() != 1:
-            raise InputError(f"lanes = {chip.lanes}: the RTL needs a power of two")
         self.chip, self.queues = chip, built_queues(chip)
         super().__init__(_row_members(chip))
 

@@ -1,15 +1,20 @@
 """Parts: components that a design has many of, each made into Verilog once and placed as often as it is needed."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, UnusedElaboratable, Value
 from amaranth.lib import wiring
 
+from waterclock.errors import InputError
+
 CLOCK, RESET = "clk", "rst"
+MAX_INPUT_BITS = (1 << 16) - 4
+"""Of a module: Amaranth numbers its input bits with 16 bits, beginning at 2; clock and reset are two of them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,12 @@ class Parts:
     def module_text(self, component: wiring.Component, name: str) -> str:
         """The Verilog of a component that is placed as it is; its parts are added. Resets are asynchronous: a
         synchronous one would be an operand of every next state."""
-        return verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
+        try:
+            return verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
+        except BaseException:
+            # What was begun stays unused, of which Amaranth would warn beside the error, or beside an interrupt.
+            warnings.simplefilter("ignore", UnusedElaboratable)
+            raise
 
     def part(self, make: Callable[..., wiring.Component], arguments: tuple[Hashable, ...]) -> Part:
         """The component `make(*arguments)` as a module, which is made only once, for one more place."""
@@ -59,6 +69,8 @@ class Parts:
             kind = type(component).__name__.lower()
             number = sum(part.module.startswith(f"{kind}_") for part in self._part_by_key.values())
             name = f"{kind}_{number}"
+            ports = component.signature.flatten(component)
+            check_inputs(name, sum(len(Value.cast(value)) for _, port, value in ports if port.flow is wiring.In))
             text = self.module_text(component, name)
             clocking = tuple(port for port in (CLOCK, RESET) if f"\n  input {port};" in text)
             self.add(name, text)
@@ -67,6 +79,15 @@ class Parts:
         part = self._part_by_key[key]
         self._num_places[part.module] += 1
         return part
+
+
+def check_inputs(module: str, bits: int) -> None:
+    """InputError where a module would have more inputs than can be made."""
+    if bits > MAX_INPUT_BITS:
+        raise InputError(
+            f"lanes and num_streams are too many for the RTL: a {module} would have {bits:,} bits of inputs, "
+            f"and {MAX_INPUT_BITS:,} can be made"
+        )
 
 
 def _domain(name: str) -> ClockDomain:

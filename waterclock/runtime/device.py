@@ -51,9 +51,13 @@ class Device:
                 f"position {position}: the context bucket of {self.program.name} has {self.num_positions} positions, "
                 f"0 to {self.num_positions - 1}"
             )
+        self.check_token(token)
+        return self._machine.launch({self._position.index: position, self._token.index: token})
+
+    def check_token(self, token: int) -> None:
+        """InputError for a token that the model does not have."""
         if not self._token.low <= token <= self._token.high:
             raise InputError(f"token {token}: the model's are {self._token.low} to {self._token.high}")
-        return self._machine.launch({self._position.index: position, self._token.index: token})
 
     def logits(self) -> npt.NDArray[np.float32]:
         """What the last launch thinks of every token: float32 [vocab], a copy."""
