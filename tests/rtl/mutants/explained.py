@@ -10,8 +10,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
         "with it they begin anew, and an illegal loop is taken for legal if its body takes over 33 million cycles"
     ),
     "icu_2.sequencer $lt$chip.v:13794$5270 Y[0] const1": (
-        "no difference: whether a loop end lies in the queue need not be asked. A level is live only if a loop end that was "
-        "loaded noted its head, and the queue has that loop end before its length ends"
+        "no difference: whether a loop end lies in the queue need not be asked. A level is live only if a loop end that "
+        "was loaded noted its head, and the queue has that loop end before its length ends"
     ),
     "icu_0 $and$chip.v:147$11 B[0] const0": CLOCK,
     "icu_2.store words found[21] const0": (
@@ -19,7 +19,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
         "parameter's number, of which there are 8"
     ),
     "mem_0.datapath $procmux$23831 Y[8] const0": (
-        "no difference for legal programs: bit 8 of a word's address in a memory of 128 words; it is watched, but not read"
+        "no difference for legal programs: bit 8 of a word's address in a memory of 128 words; it is watched, but not "
+        "read"
     ),
     "alu_0 $or$chip.v:43254$16667 A[0] const1": CLOCK,
     "sxm_0 clock_active stop[0] const0": CLOCK,
