@@ -10,8 +10,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
         "with it they begin anew, and an illegal loop is taken for legal if its body takes over 33 million cycles"
     ),
     "icu_2.sequencer $lt$chip.v:13794$5270 Y[0] const1": (
-        "no difference: whether a loop end lies in the queue need not be asked. A level is live only if a loop end that "
-        "was loaded noted its head, and the queue has that loop end before its length ends"
+        "no difference: whether a loop end lies in the queue need not be asked. A level is live only if a loop end "
+        "that was loaded noted its head, and the queue has that loop end before its length ends"
     ),
     "icu_0 $and$chip.v:147$11 B[0] const0": CLOCK,
     "icu_2.store words found[21] const0": (
