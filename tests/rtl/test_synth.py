@@ -129,6 +129,7 @@ def test_a_library_is_read(library: Library) -> None:
 @pytest.mark.parametrize(("text", "reason"), [
     ("library(none) { }", "no liberty file with flip-flops"),
     ("cell (INV) { area : 1; }", "no liberty file with flip-flops"),
+    ("library(cut) { cell (DFF) { area : 1; ff (a, b) {", "is not whole: 3 braces have no partner"),
 ])  # fmt: skip
 def test_a_file_without_cells_is_refused(text: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.lib"

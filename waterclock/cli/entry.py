@@ -38,7 +38,8 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         return _refuse_stdout(error)
     except TyperException as error:
-        return _refuse(f"{error.format_message()} (see waterclock --help)")
+        context = getattr(error, "ctx", None)
+        return _refuse(f"{error.format_message()} (see {context.command_path if context else 'waterclock'} --help)")
     return code if isinstance(code, int) else 0
 
 

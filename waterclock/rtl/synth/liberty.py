@@ -45,13 +45,16 @@ class Library:
             raise InputError(f"{path}: cannot read: {error.strerror}") from None
         if re.search(r"\s", str(path.resolve())):
             raise InputError(f"{path}: Yosys takes no file whose path has a space in it")
-        head, *parts = CELL.split(COMMENT.sub("", contents.decode(errors="replace")))
+        text = COMMENT.sub("", contents.decode(errors="replace"))
+        head, *parts = CELL.split(text)
         text_by_cell = dict(zip(parts[::2], parts[1::2], strict=True))
         areas = {cell: AREA.search(text) for cell, text in text_by_cell.items()}
         area_by_cell = {cell: float(area[1]) for cell, area in areas.items() if area}
         flip_flops = frozenset(cell for cell, text in text_by_cell.items() if FLIP_FLOP.search(text))
         if not flip_flops & area_by_cell.keys():
             raise InputError(f"{path}: no liberty file with flip-flops that have an area")
+        if num_open := text.count("{") - text.count("}"):
+            raise InputError(f"{path}: is not whole: {abs(num_open)} braces have no partner")
         return Library(path.resolve(), sha256(contents).hexdigest(), area_by_cell, flip_flops, _area_unit(head))
 
 
