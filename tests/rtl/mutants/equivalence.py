@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.rtl.mutants import coupling, legal_entries
+from tests.rtl.mutants import beside, coupling, legal_entries
+from tests.rtl.mutants.beside import GATE, GOLD
 from tests.rtl.mutants.choice import CONTROL, CONTROL_BITS, NETLIST, Mutation, synthesise
 from waterclock.errors import WaterclockError
 from waterclock.rtl.synth.black_boxes import BOX_BY_KIND
@@ -21,9 +22,9 @@ from waterclock.rtl.synth.black_boxes import BOX_BY_KIND
 SECONDS = 60
 STEPS = 8
 """Cycles that the induction may look back: as many as registers lie behind one another in the deepest pipeline."""
-GOLD, GATE, MITER = "gold", "gate", "miter"
+MITER = "miter"
 BOTH = f"{GOLD} {GATE}"
-AROUND = "coupled.v"
+AROUND = "around.v"
 
 
 def proof_of(mutation: Mutation, folder: Path) -> str:
@@ -75,11 +76,11 @@ def _unlooked(mutation: Mutation, folder: Path) -> tuple[str, ...]:
     if not mutation.module.endswith(coupling.SEQUENCER):
         return ()
     registers = coupling.registers((folder.parent / NETLIST).read_text(), mutation.module)
-    (folder / AROUND).write_text(coupling.around(GOLD, GATE, registers))
+    (folder / AROUND).write_text(coupling.around(registers))
     expose = (f"expose {side}/w:* {coupling.exposing(registers)} %i" for side in (GOLD, GATE))
     return (
-        *_two(mutation), *expose, f"read_verilog {AROUND}", f"hierarchy -top {coupling.MODULE}", "proc", "flatten",
-        "opt_clean", _induction(1, coupling.MODULE),
+        *_two(mutation), *expose, f"read_verilog {AROUND}", f"hierarchy -top {beside.MODULE}", "proc", "flatten",
+        "opt_clean", _induction(1, beside.MODULE),
     )  # fmt: skip
 
 
@@ -103,12 +104,12 @@ def _legal(mutation: Mutation, folder: Path) -> tuple[str, ...]:
     legality = legal_entries.legality_of(mutation.module, folder.parent)
     if not legality.exists():
         return ()
-    around = legal_entries.around(GOLD, GATE, (folder.parent / NETLIST).read_text(), mutation.module)
+    around = legal_entries.around((folder.parent / NETLIST).read_text(), mutation.module)
     (folder / AROUND).write_text(f"{legality.read_text()}\n{around}")
     return (
-        *_two(mutation), f"read_verilog -formal {AROUND}", f"hierarchy -top {legal_entries.MODULE}", "proc", "flatten",
+        *_two(mutation), f"read_verilog -formal {AROUND}", f"hierarchy -top {beside.MODULE}", "proc", "flatten",
         "async2sync", "dffunmap", "opt_merge", "opt_clean",
-        _induction(STEPS, legal_entries.MODULE, "-set-assumes"),
+        _induction(STEPS, beside.MODULE, "-set-assumes"),
     )  # fmt: skip
 
 

@@ -4,8 +4,7 @@ Two of these ways, one with a fault, are the same if they issue the same in the 
 in a cycle in which nothing issues.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from amaranth.back import verilog
@@ -13,6 +12,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from tests.rtl.mutants import beside
 from waterclock.chip import Chip, Queue
 from waterclock.isa.layout import accepted, word_bits
 from waterclock.isa.table import CONTROL
@@ -22,7 +22,7 @@ from waterclock.rtl.legality import cause_of
 from waterclock.rtl.parts import Parts
 
 LEAD = ".lead"
-MODULE, LEGALITY = "with_legal_entries", "legality"
+LEGALITY = "legality"
 
 
 class Legality(wiring.Component):
@@ -54,30 +54,23 @@ def legality_of(module: str, folder: Path) -> Path:
     return folder / f"{module}.{LEGALITY}.v"
 
 
-def around(gold: str, gate: str, netlist: str, module: str) -> str:
+def around(netlist: str, module: str) -> str:
     """Verilog around two leads of a netlist in RTLIL: `trigger` says that they issue something else."""
-    text = netlist.partition(f"\nmodule \\{module}\n")[2].partition("\nend\n")[0]
-    ports = re.findall(r"^  wire (?:width (\d+) )?(input|output) \d+ \\(\S+)$", text, re.MULTILINE)
-    inputs = {name: int(bits or 1) for bits, way, name in ports if way == "input"}
-    outputs = {name: int(bits or 1) for bits, way, name in ports if way == "output"}
-    declared = ", ".join(f"input [{bits - 1}:0] {name}" for name, bits in inputs.items())
-    lines = [f"module {MODULE} ({declared}, output trigger);", "  wire illegal;"]
-    for side in (gold, gate):
-        lines += [f"  wire [{bits - 1}:0] {side}_{name};" for name, bits in outputs.items()]
-        connections = [f".{name}({name})" for name in inputs] + [f".{name}({side}_{name})" for name in outputs]
-        lines.append(f"  {side} {side}_itself ({', '.join(connections)});")
-    lines.append(f"  {LEGALITY} {LEGALITY}_itself (.word(word), .illegal(illegal));")
-    lines.append("  always @* assume (~(valid & illegal));")
-    differences = " | ".join(_differences(gold, gate, outputs))
-    return "\n".join([*lines, f"  assign trigger = {differences};", "endmodule", ""])
+    ports = beside.ports_of(beside.text_of(netlist, module))
+    given_legal_ones = (
+        "  wire illegal;",
+        f"  {LEGALITY} {LEGALITY}_itself (.word(word), .illegal(illegal));",
+        "  always @* assume (~(valid & illegal));",
+    )
+    return beside.verilog(ports["input"], ports["output"], _differences(ports["output"]), given_legal_ones)
 
 
-def _differences(gold: str, gate: str, outputs: Iterable[str]) -> Iterable[str]:
+def _differences(outputs: Iterable[str]) -> Iterator[str]:
     """Something else, or in another cycle. The lowest bit of each output says whether it counts; a cause does too."""
     cause = trace_layout()["cause"]
     place = f"[{cause.offset + cause.width - 1}:{cause.offset}]"
-    yield f"({gold}_trace{place} != {gate}_trace{place})"
+    yield beside.differ("trace", place)
+    yield f"((|{beside.wire(beside.GOLD, 'trace')}{place}) & {beside.differ('trace')})"
     for name in outputs:
-        yield f"({gold}_{name}[0] != {gate}_{name}[0])"
-        yield f"({gold}_{name}[0] & ({gold}_{name} != {gate}_{name}))"
-    yield f"((|{gold}_trace{place}) & ({gold}_trace != {gate}_trace))"
+        yield beside.differ(name, "[0]")
+        yield f"({beside.wire(beside.GOLD, name)}[0] & {beside.differ(name)})"
