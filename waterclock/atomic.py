@@ -18,8 +18,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     file; what was there stays as it was."""
     contents = data.encode() if isinstance(data, str) else data
     path = path.resolve()
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: cannot write: is not a regular file")
+    check_writable(path)
     partial = _partial(path)
     try:
         partial.write_bytes(contents)
@@ -54,6 +53,20 @@ def check_new(path: Path) -> None:
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
     if exists:
         raise InputError(f"{path}: exists already; give another name or remove it")
+    _check_place(path)
+
+
+def check_writable(path: Path) -> None:
+    """InputError where `write_atomically` would find no folder, no right to write, or something that is no file: for
+    what is written after long work."""
+    path = path.resolve()
+    _check_place(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: cannot write: is not a regular file")
+
+
+def _check_place(path: Path) -> None:
+    """InputError where nothing of this name can come to be: there is no parent, the name is too long, or no right."""
     parent = path.absolute().parent
     if not parent.is_dir():
         raise InputError(f"{path}: cannot write: there is no folder {path.parent}")
@@ -61,18 +74,6 @@ def check_new(path: Path) -> None:
         raise InputError(f"{path}: cannot write: the name is too long")
     if not os.access(parent, os.W_OK):
         raise InputError(f"{path}: cannot write: Permission denied in {parent}")
-
-
-def check_writable(path: Path) -> None:
-    """InputError where `write_atomically` would find no folder, no right to write, or something that is no file: for
-    what is written after long work."""
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: cannot write: is not a regular file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: cannot write: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot write: Permission denied in {path.parent}")
 
 
 def _partial(path: Path) -> Path:

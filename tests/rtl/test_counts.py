@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from tests.rtl.compare import assembled, issued_by_stepper
+from tests.rtl.test_icu import MAX_LOOPS
 from tests.rtl.test_illegal import fault_of, with_code
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.causes import Cause
@@ -13,7 +14,6 @@ from waterclock.isa.encoding import encode_queue
 from waterclock.isa.layout import field_by_path
 from waterclock.isa.record import Records
 
-MAX_LOOPS = 3
 COUNT_BITS, BODY_BITS = (field_by_path("icu.loop")[field].bits for field in ("n", "body"))
 WIDE = (1 << 20) - 5
 LOOK_CYCLES = 8

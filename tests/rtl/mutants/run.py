@@ -9,8 +9,10 @@ from pathlib import Path
 from tests.rtl.mutants import chip as mutated_chip
 from tests.rtl.mutants import lanes, legal_entries, significands, vectors
 from tests.rtl.mutants.choice import SEED, Mutation, choose, num_cells_by_kind
+from tests.rtl.mutants.coupling import SEQUENCER
 from tests.rtl.mutants.equivalence import proof_of
 from tests.rtl.mutants.hunt import Outcome, hunt_all
+from tests.rtl.mutants.legal_entries import LEAD
 from tests.rtl.mutants.report import Hunted
 from tests.rtl.mutants.vectors import Vector
 from tests.rtl.small import small
@@ -81,10 +83,21 @@ def _run(folder: Path, tell: Tell, seed: int) -> Hunted:
         tell(f"{mutation.number}: {way or 'not proven equivalent'}")
         return way
 
+    asked = [*survivors, *proof_controls([mutation for mutation in mutations if mutation not in survivors])]
     with ThreadPoolExecutor(num_processors()) as pool:
-        numbers = (mutation.number for mutation in survivors)
-        proofs = dict(zip(numbers, pool.map(proof, survivors), strict=True))
+        numbers = (mutation.number for mutation in asked)
+        proofs = dict(zip(numbers, pool.map(proof, asked), strict=True))
+    if wrong := [number for number, way in proofs.items() if way and not outcomes[number].survived]:
+        raise ControlFailed(f"a vector kills {wrong[0]}, and it is proven equivalent: {proofs[wrong[0]]}")
     return Hunted(mutations, outcomes, proofs, num_cells_by_kind(folder))
+
+
+def proof_controls(killed: Sequence[Mutation]) -> list[Mutation]:
+    """For each kind of module that has a proof of its own, and for the others, one that is a fault and must not be
+    proven equivalent."""
+    kinds = (LEAD, SEQUENCER, ".vxm_", "mem_", "sxm_", "icu_")
+    found = (next((one for one in killed if kind in one.module), None) for kind in kinds)
+    return list(dict.fromkeys(one for one in found if one))
 
 
 def ordered(mutation: Mutation, vectors_by_group: Mapping[Group, Sequence[Vector]]) -> list[Vector]:
