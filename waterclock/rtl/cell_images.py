@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waterclock.chip import Chip, SliceKind
+from waterclock.rtl.clock import DATAPATH
 from waterclock.rtl.images import Memories
 from waterclock.rtl.streams import BYTES_PER_WORD
 from waterclock.rtl.verilated import Simulation
@@ -20,7 +21,7 @@ KINDS = ("mem", "reram", "sram")
 def _banks(chip: Chip, kind: str) -> Iterator[tuple[str, int, slice]]:
     """Where each bank of a kind of memory is in the row, of which slice it is, and which of its rows the bank has."""
     if kind == "mem":
-        yield from ((f"{one.name}.datapath.sram", one.index, slice(None)) for one in chip.slices_of(SliceKind.MEM))
+        yield from ((f"{one.name}.{DATAPATH}.sram", one.index, slice(None)) for one in chip.slices_of(SliceKind.MEM))
         return
     mxm = chip.mxm
     num_tiles, num_banks = {
@@ -28,7 +29,7 @@ def _banks(chip: Chip, kind: str) -> Iterator[tuple[str, int, slice]]:
     }[kind]  # fmt: skip
     for one in chip.slices_of(SliceKind.MXM) if num_tiles else ():
         for bank in range(num_banks):
-            yield f"{one.name}.datapath.{kind}.bank_{bank}", one.index, slice(bank, None, num_banks)
+            yield f"{one.name}.{DATAPATH}.{kind}.bank_{bank}", one.index, slice(bank, None, num_banks)
 
 
 def fill(simulation: Simulation, chip: Chip, memories: Memories) -> None:

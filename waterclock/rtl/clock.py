@@ -9,6 +9,8 @@ from waterclock.rtl.pipeline import delays
 ACTIVE = "active"
 """The clock domain of what stands still while there is nothing under way in it."""
 
+DATAPATH = "datapath"
+"""How a slice names what stands behind its clock gate."""
 NAME = "clock_gate"
 SOURCE = f"""
 module {NAME} (input clk, input stop, output gated);

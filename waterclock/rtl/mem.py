@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from waterclock.chip import Chip
 from waterclock.isa.table import OPCODES, Area, Width
 from waterclock.rtl.cells import CellArray
-from waterclock.rtl.clock import place_while_active
+from waterclock.rtl.clock import DATAPATH, place_while_active
 from waterclock.rtl.entry import is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.pipeline import delay, latency_of
@@ -108,7 +108,7 @@ class Mem(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         begins, latency = self.issues[0].valid | self.load.valid, latency_of(READS[0], self.chip)
-        place_while_active(m, platform, "datapath", self._datapath(), begins, latency)
+        place_while_active(m, platform, DATAPATH, self._datapath(), begins, latency)
         return m
 
     def _datapath(self) -> Module:

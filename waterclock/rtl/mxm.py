@@ -18,7 +18,7 @@ from waterclock.chip import Chip
 from waterclock.errors import InputError
 from waterclock.isa.table import Area, Width
 from waterclock.rtl.cells import CellArray
-from waterclock.rtl.clock import place_while_active
+from waterclock.rtl.clock import DATAPATH, place_while_active
 from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
 from waterclock.rtl.load import WORD_BITS as LOAD_BITS
 from waterclock.rtl.load import LoadBus
@@ -180,7 +180,7 @@ class Mxm(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         begins = self.issues[0].valid | self.load.valid
-        place_while_active(m, platform, "datapath", self._datapath(platform), begins, self._num_cycles())
+        place_while_active(m, platform, DATAPATH, self._datapath(platform), begins, self._num_cycles())
         return m
 
     def _num_cycles(self) -> int:

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip
 from waterclock.isa.table import OPCODES, Area, Width
-from waterclock.rtl.clock import place_while_active
+from waterclock.rtl.clock import DATAPATH, place_while_active
 from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.pipeline import delay, latency_of, registered
@@ -86,7 +86,7 @@ class Sxm(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         latency = latency_of(MNEMONICS[0], self.chip)
-        place_while_active(m, platform, "datapath", self._datapath(), self.issues[0].valid, latency)
+        place_while_active(m, platform, DATAPATH, self._datapath(), self.issues[0].valid, latency)
         return m
 
     def _datapath(self) -> Module:

@@ -48,8 +48,6 @@ BOX_BY_KIND: Final[Mapping[str, Callable[[str, Parameters], BlackBox]]] = Mappin
 """Modules that are black boxes, with what their parameters say."""
 MODULE, CELL = re.compile(r"^module \\(\S+)"), re.compile(r"^  cell \\(\S+) ")
 PARAMETER = re.compile(r"^    parameter \\(\w+) (\d+)$")
-GATED = "datapath."
-"""Before the name of what stands behind the clock gate of a slice."""
 COPY = re.compile(r"\$\d+|_\d+(?=\.|$)")
 """What tells modules apart that are alike: a number."""
 
@@ -71,4 +69,4 @@ def boxes_in(dump: str) -> Iterator[tuple[str, BlackBox]]:
 
 def _name(module: str) -> str:
     """What a module is in its unit: the bank of a store, say."""
-    return COPY.sub("", module.partition(".")[2].removeprefix(GATED))
+    return COPY.sub("", module.partition(".")[2].removeprefix(f"{clock.DATAPATH}."))
