@@ -82,7 +82,7 @@ def test_a_difference_is_one_line_with_a_waveform(run, folder: Path, tmp_path: P
 
 
 WRONG = {
-    ("emit", "-o", "new", "--chip", "demonstrator"): "too many for the RTL: a slice would have 65,536 bits of inputs",
+    ("emit", "-o", "new", "--set", "lanes=128"): "too large for the RTL: lanes = 128 would make a tile of 131,072 bits",
     ("emit", "-o", "new", "--set", "lanes=3"): "tiny, changed: lanes = 3: must be a power of two",
     ("verify", "--first-token", "4294967296"): "token 4294967296: the model's are 0 to 60",
     ("verify", "--waveform", "nowhere/around.vcd"): "nowhere/around.vcd: cannot write: there is no folder",

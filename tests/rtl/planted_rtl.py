@@ -15,7 +15,7 @@ from waterclock.rtl.entry import is_opcode
 from waterclock.rtl.float_word import sign
 from waterclock.rtl.fp32 import SIGNIFICAND_BITS
 from waterclock.rtl.pipeline import Values, registered
-from waterclock.rtl.streams import WORD_BITS
+from waterclock.rtl.streams import WORD_BITS, plane
 
 Function = Callable[..., Any]
 Change = Callable[[Values, Values], Values]
@@ -86,8 +86,10 @@ def straight(right: Function, chosen: Chosen) -> Function:
 def hold_or_stream(right: Function, chosen: Chosen) -> Function:
     """A result that leaves on a stream does not go to its hold, which stays as it was."""
 
-    def hold(self: Any, m: Module, arrival: Any, to_hold: Value) -> None:
-        right(self, m, arrival, Mux(chosen(m) & arrival.direction.any(), 0, to_hold))
+    def hold(self: Any, m: Module, platform: object, arrivals: list[Any], to_hold: list[Value]) -> None:
+        pairs = zip(arrivals, to_hold, strict=True)
+        codes = [Mux(chosen(m) & arrival.direction.any(), 0, code) for arrival, code in pairs]
+        right(self, m, platform, arrivals, codes)
 
     return hold
 
@@ -106,12 +108,11 @@ def west_is_lost(right: Function, chosen: Chosen) -> Function:
 def first_of_four(right: Function, chosen: Chosen) -> Function:
     """A byte is read from the first of the four streams that a word would take."""
 
-    def operand(m: Module, name: str, east: Any, west: Any, kind: Value, index: Value, width: Width) -> Value:
-        first = Cat(Const(0, 2), index[2:])
-        index = Mux(chosen(m), first, index) if width is Width.BYTE else index
-        return right(m, name, east, west, kind, index, width)
+    def write(self: Any, m: Module, datapath: mem.Write, value: Value) -> None:
+        first = plane(self.found[0]["a"], 0)
+        right(self, m, datapath, Mux(chosen(m), first, value) if datapath.width is Width.BYTE else value)
 
-    return operand
+    return write
 
 
 def never_cleared(right: Function, chosen: Chosen) -> Function:
@@ -191,7 +192,7 @@ def sticky_lost(values: Values, out: Values) -> Values:
 RTL_BUGS: Mapping[str, RtlBug] = MappingProxyType({
     "a word read arrives a cycle late": RtlBug(mem, "delay", later("late")),
     "write8 takes the whole word": RtlBug(mem.Mem, "_write", whole_word),
-    "a byte comes from the wrong stream": RtlBug(mem, "operand", first_of_four),
+    "a byte comes from the wrong stream": RtlBug(mem.Mem, "_write", first_of_four),
     "a conversion is a cycle too quick": RtlBug(vxm, "chain", short_conversion),
     "to_fp32 takes more than a half for a tie": in_step("DATAPATHS", "vxm.to_fp32", 0, sticky_lost),
     "a product has the sign of a": in_step("DATAPATHS", "vxm.mul", 0, lambda values, out: {"sign": sign(values["a"])}),

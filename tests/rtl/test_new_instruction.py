@@ -22,7 +22,8 @@ PARTS = ("waterclock", "tests")
 MNEMONIC, NEIGHBOUR = "vxm.average", "vxm.xor"
 LOOPING = (
     "tests/isa/test_assembly.py", "tests/isa/test_encoding.py", "tests/rtl/test_datapaths.py",
-    "tests/simulator/machine/test_kernels.py", "tests/simulator/test_semantics.py", "tests/simulator/test_stepper.py",
+    "tests/simulator/machine/test_kernels.py", "tests/simulator/test_semantics.py",
+    "tests/simulator/test_stepper_hazards.py",
 )  # fmt: skip
 
 

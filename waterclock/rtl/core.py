@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from amaranth.hdl import DomainRenamer, Module, Mux, Value
+from amaranth.hdl import Const, DomainRenamer, Module, Mux, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,9 +22,9 @@ from waterclock.rtl.entry import any_of
 from waterclock.rtl.icu import LEAD_CYCLES, Icu, trace_layout
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.params import Params, params_layout
-from waterclock.rtl.parts import check_inputs, place
+from waterclock.rtl.parts import place
 from waterclock.rtl.pipeline import registered
-from waterclock.rtl.streams import WAYS, WORD_BITS, Streams, operand, streams_layout
+from waterclock.rtl.streams import BYTE_BITS, operand, place_streams, streams_layout
 from waterclock.rtl.vxm import holds_layout
 
 LAUNCH_CYCLES = 2 + LEAD_CYCLES
@@ -87,7 +87,7 @@ def widths_by_port(chip: Chip, kind: SliceKind) -> tuple[frozenset[Width], ...]:
 
 
 def _row_members(chip: Chip) -> dict[str, wiring.Member]:
-    streams = Out(streams_layout(chip)).array(chip.num_positions)
+    streams = Out(streams_layout(chip.lanes, chip.num_streams)).array(chip.num_positions)
     return {
         "load": In(LoadBus()), "launch": In(1), "running": Out(1), "eastward": streams, "westward": streams,
         "holds": Out(holds_layout(chip)), "hold_arrives": Out(chip.vxm.num_holds),
@@ -106,7 +106,7 @@ def core_signature(chip: Chip) -> wiring.Signature:
     """
     if chip.lanes.bit_count() != 1:
         raise InputError(f"lanes = {chip.lanes}: the RTL needs a power of two")
-    check_inputs("slice", len(WAYS) * streams_layout(chip).size)
+    mxm.check(chip)
     return wiring.Signature({**_row_members(chip), "frozen": Out(1)})
 
 
@@ -123,16 +123,11 @@ class Row(wiring.Component):
         self.loading = registered(m, LOADING, {name: getattr(self.load, name) for name in names}, LOADING)
         gate_clock(m, platform, LOADING, ~(self.load.valid | self.loading["valid"]))
         queues = self._queues(m, platform)
-        positions: list[Streams] = []
         for piece in self.chip.slices:
             issues = [queues[queue.number].issue for queue in self.queues if queue.slice is piece]
-            positions.append(self._position(m, platform, piece, issues))
-        for x, here in enumerate(positions):
-            m.d.comb += [self.eastward[x].eq(here.eastward), self.westward[x].eq(here.westward)]
-            if x > 0:
-                m.d.comb += here.from_west.eq(positions[x - 1].eastward)
-                m.d.comb += positions[x - 1].from_east.eq(here.westward)
-        self._params(m, platform, queues, positions)
+            unit = self._unit(m, platform, piece, issues) if piece.kind in BUILT else None
+            self._streams(m, platform, piece, unit)
+        self._params(m, platform, queues)
         return m
 
     def _loads(self, m: Module, load: Any, first: int, num_stores: int) -> None:
@@ -155,39 +150,52 @@ class Row(wiring.Component):
         m.d.comb += self.running.eq(any_of(icu.running for icu in queues.values()))
         return queues
 
-    def _position(self, m: Module, platform: object, piece: Slice, issues: list[Value]) -> Any:
-        """One slice, if it is built, and the stream registers at its x."""
-        if piece.kind not in BUILT:
-            return place(m, platform, f"streams_{piece.x}", Streams, self.chip, ())
-        unit = place(m, platform, piece.name, BUILT[piece.kind].make, self.chip)
-        here = place(m, platform, f"streams_{piece.x}", Streams, self.chip, widths_by_port(self.chip, piece.kind))
+    def _unit(self, m: Module, platform: object, piece: Slice, issues: list[Value]) -> Any:
+        """What a slice does, but for its stream registers. The VXM, which has too many outputs to be a module, is made
+        of modules."""
+        if piece.kind is SliceKind.VXM:
+            m.submodules[piece.name] = unit = vxm.Vxm(self.chip)
+        else:
+            unit = place(m, platform, piece.name, BUILT[piece.kind].make, self.chip)
         self._loads(m, unit.load, store_target(self.chip, piece), STORES_PER_SLICE)
         m.d.comb += [port.eq(issue) for port, issue in zip(unit.issues, issues, strict=True)]
-        m.d.comb += [unit.eastward.eq(here.eastward), unit.westward.eq(here.westward)]
-        m.d.comb += [port.eq(arrival) for port, arrival in zip(here.arrivals, unit.arrivals, strict=True)]
         if piece.kind is SliceKind.VXM:
             m.d.comb += [self.holds.eq(unit.holds), self.hold_arrives.eq(unit.hold_arrives)]
         if piece.kind is SliceKind.MEM:
             m.d.comb += self.words_written[piece.index].eq(unit.written)
         if piece.kind is SliceKind.MXM:
             m.d.comb += self.rows_written[piece.index].eq(unit.written)
-        return here
+        return unit
 
-    def _params(self, m: Module, platform: object, queues: Mapping[int, Any], positions: list[Any]) -> None:
+    def _streams(self, m: Module, platform: object, piece: Slice, unit: Any | None) -> None:
+        """The stream registers at a slice, between those of its neighbours; 0 comes from beyond the ends of the row."""
+        x, last = piece.x, self.chip.num_positions - 1
+        widths = widths_by_port(self.chip, piece.kind) if unit else ()
+        from_west = self.eastward[x - 1].as_value() if x > 0 else Const(0)
+        from_east = self.westward[x + 1].as_value() if x < last else Const(0)
+        east, west = place_streams(m, platform, f"streams_{x}", self.chip, unit, widths, from_west, from_east)
+        m.d.comb += [self.eastward[x].eq(east), self.westward[x].eq(west)]
+
+    def _params(self, m: Module, platform: object, queues: Mapping[int, Any]) -> None:
         """The launch parameters, what queues set them to, and the traces: a value out of range is a cause."""
         params = place(m, platform, "params", Params, self.chip, len(self.queues))
         self._loads(m, params.load, params_target(self.chip), 1)
         m.d.comb += [self.params.eq(params.seen), self.param_arrives.eq(params.arrives)]
         for number, queue in enumerate(self.queues):
-            icu, here, setting = queues[queue.number], positions[queue.slice.x], params.settings[number]
+            icu, setting = queues[queue.number], params.settings[number]
             kind, index = icu.setting["a.kind"], icu.setting["a.index"]
-            found = operand(m, f"set_{number}", here.eastward, here.westward, kind, index, Width.WORD)
+            found = operand(m, f"set_{number}", *self._lane_0(queue.slice.x), kind, index)
             trace = self.traces[number]
             m.d.comb += [
                 icu.params.eq(params.values), setting.valid.eq(icu.setting.valid), setting.param.eq(icu.setting.param),
-                setting.value.eq(found[:WORD_BITS]), trace.eq(icu.trace),
+                setting.value.eq(found), trace.eq(icu.trace),
                 trace.cause.eq(Mux(params.faults[number], Cause.PARAM, icu.trace.cause)),
             ]  # fmt: skip
+
+    def _lane_0(self, x: int) -> tuple[list[Value], list[Value]]:
+        """The streams of lane 0 at a position, eastward and westward."""
+        eastward, westward = ([stream[:BYTE_BITS] for stream in row[x]] for row in (self.eastward, self.westward))
+        return eastward, westward
 
 
 class Core(wiring.Component):

@@ -18,16 +18,16 @@ from waterclock.rtl.cells import CellArray
 from waterclock.rtl.clock import DATAPATH, place_while_active
 from waterclock.rtl.entry import is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
-from waterclock.rtl.pipeline import delay, latency_of
+from waterclock.rtl.pipeline import delay, latency_of, wire
 from waterclock.rtl.streams import (
     BYTE_BITS,
     BYTES_PER_WORD,
     WORD_BITS,
     arrival_layout,
+    byte_of,
     log2_streams,
-    operand,
+    operands_layout,
     plane,
-    streams_layout,
     vector_bits,
     words_of,
 )
@@ -99,9 +99,8 @@ class Mem(wiring.Component):
         super().__init__({
             "load": In(LoadBus()),
             "issues": In(issue_layout(MNEMONICS)).array(1),
-            "eastward": In(streams_layout(chip)),
-            "westward": In(streams_layout(chip)),
-            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "found": In(operands_layout(chip, issue_layout(MNEMONICS))).array(1),
+            "arrivals": Out(arrival_layout(chip.lanes)).array(self.num_results),
             "written": Out(written_layout(chip)),
         })  # fmt: skip
 
@@ -128,12 +127,8 @@ class Mem(wiring.Component):
     def _access(self, m: Module) -> None:
         """Read, or write an operand; all writes of one width find it in one place."""
         issue = self.issues[0]
-        value_by_width = {
-            width: operand(
-                m, width.name.lower(), self.eastward, self.westward, issue["a.kind"], issue["a.index"], width
-            )
-            for width in Width
-        }
+        words = self.found[0]["a"]
+        value_by_width = {Width.WORD: words, Width.BYTE: wire(m, "bytes", byte_of(words, issue["a.index"]))}
         with m.If(issue.valid), m.Switch(issue.opcode):
             for mnemonic, datapath in DATAPATHS.items():
                 with m.Case(OPCODES[mnemonic]):
@@ -171,7 +166,7 @@ class Mem(wiring.Component):
         }  # fmt: skip
         after = delay(m, "read", at_read, SRAM_CYCLES)
         late = delay(m, "late", {**after, "value": self._picked(after["plane"])}, extra)
-        m.d.comb += [self.arrivals[0][name].eq(late[name]) for name in arrival_layout(self.chip).members]
+        m.d.comb += [self.arrivals[0][name].eq(late[name]) for name in arrival_layout(self.chip.lanes).members]
 
     def _picked(self, number: Value) -> Value:
         """The words read, with the byte plane of this number in their low bytes."""

@@ -16,15 +16,15 @@ from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip
 from waterclock.errors import InputError
-from waterclock.isa.table import Area, Width
+from waterclock.isa.table import Area
 from waterclock.rtl.cells import CellArray
 from waterclock.rtl.clock import DATAPATH, place_while_active
 from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
 from waterclock.rtl.load import WORD_BITS as LOAD_BITS
 from waterclock.rtl.load import LoadBus
-from waterclock.rtl.parts import place
+from waterclock.rtl.parts import check_bits, place
 from waterclock.rtl.pipeline import Step, Values, chain, delay, latency_of, wire
-from waterclock.rtl.streams import BYTE_BITS, WORD_BITS, arrival_layout, lanes_of, operand, streams_layout, widened
+from waterclock.rtl.streams import BYTE_BITS, WORD_BITS, arrival_layout, byte_of, lanes_of, operands_layout, widened
 
 ACCUMULATE_CYCLES = 1
 RERAM, SRAM = range(2)
@@ -159,21 +159,25 @@ class Cells(wiring.Component):
         return values
 
 
+def check(chip: Chip) -> None:
+    """InputError where no RTL of a chip's MXM can be made."""
+    if chip.lanes * BYTE_BITS < LOAD_BITS:
+        raise InputError(f"lanes = {chip.lanes}: the RTL needs at least {LOAD_BITS // BYTE_BITS}")
+    check_bits(f"lanes = {chip.lanes} would make a tile", chip.lanes * chip.lanes * BYTE_BITS)
+
+
 class Mxm(wiring.Component):
     """An MXM slice. `written` is a row that `mxm.write_row` writes, `sense_cycles` - 2 cycles after it may be seen."""
 
     num_results = 2
 
     def __init__(self, chip: Chip) -> None:
-        if chip.lanes * BYTE_BITS < LOAD_BITS:
-            raise InputError(f"lanes = {chip.lanes}: the RTL needs at least {LOAD_BITS // BYTE_BITS}")
         self.chip, self.sense = chip, chip.mxm.sense_cycles
         super().__init__({
             "load": In(LoadBus()),
             "issues": In(issue_layout(MNEMONICS)).array(1),
-            "eastward": In(streams_layout(chip)),
-            "westward": In(streams_layout(chip)),
-            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "found": In(operands_layout(chip, issue_layout(MNEMONICS))).array(1),
+            "arrivals": Out(arrival_layout(chip.lanes)).array(self.num_results),
             "written": Out(written_layout(chip)),
         })  # fmt: skip
 
@@ -211,7 +215,6 @@ class Mxm(wiring.Component):
     def _fetched(self, m: Module) -> dict[str, Value]:
         """What an issue is, and its operand."""
         issue = self.issues[0]
-        kind, index = issue["a.kind"], issue["a.index"]
         fetched: dict[str, Value] = {name: issue[name] for name in TRAVELS[1:]}
         for name, mnemonics in {"multiplies": PRODUCTS, "reads": (READ_ROW,), "writes": (WRITE_ROW,)}.items():
             hit = any_of(is_opcode(issue.opcode, mnemonic) for mnemonic in mnemonics)
@@ -220,7 +223,7 @@ class Mxm(wiring.Component):
         return fetched | {
             "opcode": issue.opcode, "unsigned": issue.unsigned, "sram": wire(m, "in_sram", issue.sram | always),
             "place": issue.place[: self.chip.log2_lanes],
-            "a": operand(m, "a", self.eastward, self.westward, kind, index, Width.BYTE),
+            "a": wire(m, "a", byte_of(self.found[0]["a"], issue["a.index"])),
         }  # fmt: skip
 
     def _cells(

@@ -1,5 +1,6 @@
 """Parts: components that a design has many of, each made into Verilog once and placed as often as it is needed."""
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -13,8 +14,11 @@ from amaranth.lib import wiring
 from waterclock.errors import InputError
 
 CLOCK, RESET = "clk", "rst"
-MAX_INPUT_BITS = (1 << 16) - 4
-"""Of a module: Amaranth numbers its input bits with 16 bits, beginning at 2; clock and reset are two of them."""
+MAX_BITS = (1 << 16) - 4
+"""Of the inputs of a module, of its outputs, and of one value: Amaranth numbers them with 16 bits, inputs from 2 on;
+clock and reset are two of those."""
+LONG_LINE, SPACE_IN_LINE = 2_000, re.compile(r"(.{100}\S*) ")
+"""Verilator takes at most 40,000 words on a line: longer lines than these characters are broken at spaces."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,12 @@ class Parts:
         """The Verilog of a component that is placed as it is; its parts are added. Resets are asynchronous: a
         synchronous one would be an operand of every next state."""
         try:
-            return verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
+            text = verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
         except BaseException:
             # What was begun stays unused, of which Amaranth would warn beside the error, or beside an interrupt.
             warnings.simplefilter("ignore", UnusedElaboratable)
             raise
+        return "".join(_broken(line) for line in text.splitlines(keepends=True))
 
     def part(self, make: Callable[..., wiring.Component], arguments: tuple[Hashable, ...]) -> Part:
         """The component `make(*arguments)` as a module, which is made only once, for one more place."""
@@ -69,8 +74,7 @@ class Parts:
             kind = type(component).__name__.lower()
             number = sum(part.module.startswith(f"{kind}_") for part in self._part_by_key.values())
             name = f"{kind}_{number}"
-            ports = component.signature.flatten(component)
-            check_inputs(name, sum(len(Value.cast(value)) for _, port, value in ports if port.flow is wiring.In))
+            _check_ports(name, component)
             text = self.module_text(component, name)
             clocking = tuple(port for port in (CLOCK, RESET) if f"\n  input {port};" in text)
             self.add(name, text)
@@ -81,13 +85,24 @@ class Parts:
         return part
 
 
-def check_inputs(module: str, bits: int) -> None:
-    """InputError where a module would have more inputs than can be made."""
-    if bits > MAX_INPUT_BITS:
+def _broken(line: str) -> str:
+    return SPACE_IN_LINE.sub(r"\1\n", line) if len(line) > LONG_LINE else line
+
+
+def check_bits(what: str, bits: int) -> None:
+    """InputError where something would have more bits than can be made."""
+    if bits > MAX_BITS:
         raise InputError(
-            f"lanes and num_streams are too many for the RTL: a {module} would have {bits:,} bits of inputs, "
-            f"and {MAX_INPUT_BITS:,} can be made"
+            f"the chip is too large for the RTL: {what} of {bits:,} bits, at most {MAX_BITS:,} can be made"
         )
+
+
+def _check_ports(name: str, component: wiring.Component) -> None:
+    bits_by_flow: Counter[wiring.Flow] = Counter()
+    for _, port, value in component.signature.flatten(component):
+        bits_by_flow[port.flow] += len(Value.cast(value))
+    for flow, ways in ((wiring.In, "inputs"), (wiring.Out, "outputs")):
+        check_bits(f"module {name} would have {ways}", bits_by_flow[flow])
 
 
 def _domain(name: str) -> ClockDomain:

@@ -21,9 +21,8 @@ from waterclock.rtl.streams import (
     WORD_BITS,
     arrival_layout,
     lanes_of,
-    operand,
+    operands_layout,
     plane,
-    streams_layout,
     vector_bits,
 )
 
@@ -78,9 +77,8 @@ class Sxm(wiring.Component):
         super().__init__({
             "load": In(LoadBus()),
             "issues": In(issue_layout(MNEMONICS)).array(1),
-            "eastward": In(streams_layout(chip)),
-            "westward": In(streams_layout(chip)),
-            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "found": In(operands_layout(chip, issue_layout(MNEMONICS))).array(1),
+            "arrivals": Out(arrival_layout(chip.lanes)).array(self.num_results),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
@@ -93,11 +91,8 @@ class Sxm(wiring.Component):
         m = Module()
         issue = self.issues[0]
         kept = ("valid", "opcode", "address", "result.direction", "result.stream")
-        fetched = {name: issue[name] for name in kept}
-        for name in ("a", "b"):
-            kind, index = issue[f"{name}.kind"], issue[f"{name}.index"]
-            fetched[name] = operand(m, name, self.eastward, self.westward, kind, index, Width.WORD)
-        operands = registered(m, "fetch", fetched)
+        found = {name: self.found[0][name] for name in ("a", "b")}
+        operands = registered(m, "fetch", {name: issue[name] for name in kept} | found)
         a, b = lanes_of(operands["a"], WORD_BITS), lanes_of(operands["b"], WORD_BITS)
         value = Signal(vector_bits(self.chip, Width.WORD))
         with m.Switch(operands["opcode"]):

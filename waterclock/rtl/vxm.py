@@ -7,6 +7,7 @@ among the steps. `HALVINGS` gives one halving of each reduction. Instructions of
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
@@ -23,7 +24,17 @@ from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.parts import place
 from waterclock.rtl.pipeline import Prepared, Step, Values, chain, delay, delays, latency_of, registered, wire
-from waterclock.rtl.streams import WORD_BITS, arrival_layout, lanes_of, operand, streams_layout, vector_bits
+from waterclock.rtl.streams import (
+    WORD_BITS,
+    arrival_layout,
+    byte_of,
+    lanes_of,
+    of_lanes,
+    operands_layout,
+    superlanes,
+    vector_bits,
+    widened,
+)
 
 FETCH_CYCLES = 1
 DATAPATHS: Mapping[str, tuple[Step, ...]] = MappingProxyType({
@@ -158,10 +169,9 @@ class Alu(wiring.Component):
         self.num_results = len(self.mnemonics_by_latency)
         super().__init__({
             "issue": In(issue_layout(MNEMONICS)),
-            "eastward": In(streams_layout(chip)),
-            "westward": In(streams_layout(chip)),
+            "found": In(operands_layout(chip, issue_layout(MNEMONICS))),
             "holds": In(holds_layout(chip)),
-            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "arrivals": Out(arrival_layout(chip.lanes)).array(self.num_results),
             "to_hold": Out(HOLD_BITS).array(self.num_results),
         })  # fmt: skip
 
@@ -196,7 +206,7 @@ class Alu(wiring.Component):
         index, kind = self.issue[f"{name}.index"], self.issue[f"{name}.kind"]
         kind = wire(m, f"{name}_kind", Mux(self.issue.valid, kind, OperandKind.NONE))
         straight = Signal(vector_bits(self.chip, Width.WORD), name=f"{name}_straight")
-        m.d.comb += straight.eq(self._from_streams(m, name, kind, index))
+        m.d.comb += straight.eq(self._from_streams(name, index))
         with m.If(kind == OperandKind.HOLD), m.Switch(index):
             for number in range(self.chip.vxm.num_holds):
                 with m.Case(number):
@@ -205,20 +215,18 @@ class Alu(wiring.Component):
             m.d.comb += straight.eq(self.issue.scalar.as_unsigned().replicate(self.chip.lanes))
         return wire(m, name, crossed(m, f"{name}_crossed", straight, self.issue[f"{name}.xor"]))
 
-    def _from_streams(self, m: Module, name: str, kind: Value, index: Value) -> Value:
-        """A group of streams; where a mnemonic takes a byte operand, the group that its stream is in, moved down."""
-        words = operand(m, name, self.eastward, self.westward, kind, index, Width.WORD)
+    def _from_streams(self, name: str, index: Value) -> Value:
+        """The words of a group of streams; where a mnemonic takes a byte operand, the bytes of its own stream."""
+        words = self.found[name]
         fields = (row for row in (INSTRUCTIONS[mnemonic].field(name) for mnemonic in self.mnemonics) if row)
         if all(field.width is Width.WORD for field in fields):
             return words
-        low = index[: (Width.WORD.value - 1).bit_length()]
         is_byte = any_of(
             is_opcode(self.issue.opcode, mnemonic)
             for mnemonic in self.mnemonics
             if (field := INSTRUCTIONS[mnemonic].field(name)) and field.width is Width.BYTE
         )
-        lanes = (word.word_select(low, WORD_BITS // Width.WORD.value) for word in lanes_of(words, WORD_BITS))
-        return Mux(is_byte, Cat(*(Cat(lane, Const(0, WORD_BITS - len(lane))) for lane in lanes)), words)
+        return Mux(is_byte, widened(byte_of(words, index)), words)
 
     def _result(
         self, m: Module, platform: object, mnemonics: list[str], operands: Values, chosen: Value, domain: str
@@ -292,38 +300,75 @@ def holds_layout(chip: Chip) -> data.ArrayLayout:
     return data.ArrayLayout(vector_bits(chip, Width.WORD), chip.vxm.num_holds)
 
 
+class Holds(wiring.Component):
+    """The hold registers of some lanes, of which `arrives` says which take a new value at the end of a cycle.
+
+    The value at port n goes to the hold `to_hold[n]` - 1 if not 0.
+    """
+
+    dissolves = True
+
+    def __init__(self, lanes: int, num_holds: int, num_ports: int) -> None:
+        vector = lanes * WORD_BITS
+        super().__init__({
+            "values": In(vector).array(num_ports), "to_hold": In(HOLD_BITS).array(num_ports),
+            "holds": Out(data.ArrayLayout(vector, num_holds)), "arrives": Out(num_holds),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for value, to_hold in zip(self.values, self.to_hold, strict=True):
+            self._arrive(m, value, to_hold)
+        return m
+
+    def _arrive(self, m: Module, value: Value, to_hold: Value) -> None:
+        with m.Switch(to_hold):
+            for number in range(len(self.holds)):
+                with m.Case(1 + number):
+                    m.d.sync += self.holds[number].eq(value)
+                    m.d.comb += self.arrives[number].eq(1)
+
+
 class Vxm(wiring.Component):
     """The VXM with all its ALUs. Hold n takes a new value at the end of a cycle in which `hold_arrives[n]` is set."""
 
-    def __init__(self, chip: Chip) -> None:
+    def __init__(self, chip: Chip, mnemonics: Sequence[tuple[str, ...]] = ()) -> None:
+        """`mnemonics` says what each ALU executes where that is not what the chip says."""
         self.chip = chip
-        self.mnemonics = [executed_by(chip, alu) for alu in range(chip.vxm.num_alus)]
-        self.num_results = len(mnemonics_by_port(chip))
+        self.mnemonics = mnemonics or [executed_by(chip, alu) for alu in range(chip.vxm.num_alus)]
+        self.num_results = sum(len(_by_latency(chip, executed)) for executed in self.mnemonics)
         super().__init__({
             "load": In(LoadBus()),
             "issues": In(issue_layout(MNEMONICS)).array(chip.vxm.num_alus),
-            "eastward": In(streams_layout(chip)),
-            "westward": In(streams_layout(chip)),
-            "arrivals": Out(arrival_layout(chip)).array(self.num_results),
+            "found": In(operands_layout(chip, issue_layout(MNEMONICS))).array(chip.vxm.num_alus),
+            "arrivals": Out(arrival_layout(chip.lanes)).array(self.num_results),
             "holds": Out(holds_layout(chip)),
             "hold_arrives": Out(chip.vxm.num_holds),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        ports = iter(range(self.num_results))
+        arrivals, to_hold = list[data.View](), list[Value]()
         for number, mnemonics in enumerate(self.mnemonics):
             alu = place(m, platform, f"alu{number}", Alu, self.chip, mnemonics)
-            m.d.comb += [alu.issue.eq(self.issues[number]), alu.holds.eq(self.holds)]
-            m.d.comb += [alu.eastward.eq(self.eastward), alu.westward.eq(self.westward)]
-            for arrival, to_hold in zip(alu.arrivals, alu.to_hold, strict=True):
-                m.d.comb += self.arrivals[next(ports)].eq(arrival)
-                self._hold(m, arrival, to_hold)
+            m.d.comb += [
+                alu.issue.eq(self.issues[number]), alu.found.eq(self.found[number]), alu.holds.eq(self.holds),
+            ]  # fmt: skip
+            arrivals += alu.arrivals
+            to_hold += alu.to_hold
+        m.d.comb += [port.eq(arrival) for port, arrival in zip(self.arrivals, arrivals, strict=True)]
+        self._hold(m, platform, arrivals, to_hold)
         return m
 
-    def _hold(self, m: Module, arrival: data.View, to_hold: Value) -> None:
-        with m.Switch(to_hold):
-            for number in range(self.chip.vxm.num_holds):
-                with m.Case(1 + number):
-                    m.d.sync += self.holds[number].eq(arrival.value)
-                    m.d.comb += self.hold_arrives[number].eq(1)
+    def _hold(self, m: Module, platform: object, arrivals: Sequence[data.View], to_hold: Sequence[Value]) -> None:
+        heres: list[Any] = []
+        for lanes in superlanes(self.chip.lanes):
+            holds = self.chip.vxm.num_holds
+            here = place(m, platform, f"holds_{lanes.start}", Holds, len(lanes), holds, self.num_results)
+            values = (of_lanes(arrival.value, lanes, WORD_BITS) for arrival in arrivals)
+            m.d.comb += [port.eq(value) for port, value in zip(here.values, values, strict=True)]
+            m.d.comb += [port.eq(code) for port, code in zip(here.to_hold, to_hold, strict=True)]
+            heres.append(here)
+        for number, hold in enumerate(self.holds):
+            m.d.comb += hold.eq(Cat(*(here.holds[number] for here in heres)))
+        m.d.comb += self.hold_arrives.eq(heres[0].arrives)

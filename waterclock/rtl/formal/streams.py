@@ -12,26 +12,19 @@ from typing import Final
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Assert, Assume, Cat, Module, Signal, Value
 
-from waterclock.chip import Chip, load
 from waterclock.isa.record import Direction
 from waterclock.isa.table import Width
 from waterclock.rtl.entry import any_of
 from waterclock.rtl.formal.proof import Design, Method, Proof
 from waterclock.rtl.formal.words import free, implies
 from waterclock.rtl.pipeline import wire
-from waterclock.rtl.streams import Streams, arrival_layout, vector_bits
+from waterclock.rtl.streams import BYTE_BITS, BYTES_PER_WORD, Streams, arrival_layout
 
 NUM_POSITIONS, LANES, NUM_STREAMS = 3, 2, 8
 PORTS = (frozenset(Width), frozenset({Width.WORD}))
 """What may arrive at each position: at one port bytes and words, at another words."""
 NUM_RESULTS = len(PORTS)
 STEP = {Direction.EAST: 1, Direction.WEST: -1}
-BYTES_PER_WORD, BYTE_BITS = 4, 8
-
-
-def small_row() -> Chip:
-    """A chip with few and narrow streams."""
-    return load("tiny").with_fields({"lanes": LANES, "num_streams": NUM_STREAMS})
 
 
 @dataclass(frozen=True)
@@ -65,11 +58,10 @@ class _Tracker:
 
 def _harness(design: Design) -> Module:
     m = Module()
-    chip = small_row()
-    arrivals = [[_free_arrival(m, chip, x, k) for k in range(NUM_RESULTS)] for x in range(NUM_POSITIONS)]
-    row = _row(m, chip, design, arrivals)
+    arrivals = [[_free_arrival(m, x, k) for k in range(NUM_RESULTS)] for x in range(NUM_POSITIONS)]
+    row = _row(m, design, arrivals)
     place = Place(*(wire(m, name, AnyConst(bits)) for name, bits in (("x", 2), ("port", 1), ("stream", 3), ("bit", 4))))
-    m.d.comb += [Assume(place.x < NUM_POSITIONS), Assume(place.bit < vector_bits(chip, Width.BYTE))]
+    m.d.comb += [Assume(place.x < NUM_POSITIONS), Assume(place.bit < LANES * BYTE_BITS)]
     marked, seen = free(m, "marked", 1), Signal()
     m.d.sync += seen.eq(seen | marked)
     m.d.comb += Assume(~(seen & marked))
@@ -96,16 +88,16 @@ def _harness(design: Design) -> Module:
     return m
 
 
-def _free_arrival(m: Module, chip: Chip, x: int, number: int) -> Value:
-    layout = arrival_layout(chip)
+def _free_arrival(m: Module, x: int, number: int) -> Value:
+    layout = arrival_layout(LANES)
     arrival = Signal(layout, name=f"arrival_{x}_{number}")
     m.d.comb += arrival.as_value().eq(free(m, f"free_{x}_{number}", layout.size))
     m.d.comb += Assume(any_of(arrival.is_word == (width is Width.WORD) for width in PORTS[number]))
     return arrival
 
 
-def _row(m: Module, chip: Chip, design: Design, arrivals: list[list[Value]]) -> list[Streams]:
-    row = [design(chip, PORTS) for _ in range(NUM_POSITIONS)]
+def _row(m: Module, design: Design, arrivals: list[list[Value]]) -> list[Streams]:
+    row = [design(LANES, NUM_STREAMS, PORTS, 0) for _ in range(NUM_POSITIONS)]
     for x, here in enumerate(row):
         m.submodules[f"position_{x}"] = here
         m.d.comb += [here.arrivals[k].eq(arrivals[x][k]) for k in range(NUM_RESULTS)]

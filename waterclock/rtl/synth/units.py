@@ -23,7 +23,7 @@ from waterclock.rtl.icu import SET_PARAM, Icu
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.params import SETTING, Params, params_layout
 from waterclock.rtl.pipeline import latency_of
-from waterclock.rtl.streams import WORD_BITS, Streams, operand, streams_layout
+from waterclock.rtl.streams import operand, place_streams, streams_layout
 
 SMALL: Final[Mapping[str, int]] = MappingProxyType({
     "lanes": 4, "num_streams": 8, "num_params": 2, "max_queue_entries": 64,
@@ -45,12 +45,13 @@ def small(chip: Chip) -> Chip:
     return chip.with_fields(SMALL)
 
 
-class OneAlu(vxm.Vxm):
-    """A VXM whose one ALU executes these instructions alone; result ports that they don't have stay idle."""
-
-    def __init__(self, chip: Chip, mnemonics: tuple[str, ...]) -> None:
-        super().__init__(chip)
-        self.mnemonics = [mnemonics]
+def on_streams_members(chip: Chip, issues: wiring.Member) -> dict[str, wiring.Member]:
+    """The ports of a slice that has these issues, with its stream registers."""
+    streams = streams_layout(chip.lanes, chip.num_streams)
+    return {
+        "load": In(LoadBus()), "issues": issues, "from_west": In(streams), "from_east": In(streams),
+        "eastward": Out(streams), "westward": Out(streams),
+    }  # fmt: skip
 
 
 class OnStreams(wiring.Component):
@@ -58,25 +59,18 @@ class OnStreams(wiring.Component):
 
     def __init__(self, chip: Chip, piece: wiring.Component, widths: tuple[frozenset[Width], ...]) -> None:
         self.chip, self.piece, self.widths = chip, piece, widths
-        streams = streams_layout(chip)
-        super().__init__({
-            "load": In(LoadBus()), "issues": piece.signature.members["issues"],
-            "from_west": In(streams), "from_east": In(streams), "eastward": Out(streams), "westward": Out(streams),
-        })  # fmt: skip
+        super().__init__(on_streams_members(chip, piece.signature.members["issues"]))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        here: Any = Streams(self.chip, self.widths)
         piece: Any = self.piece
         own: Any = self
-        m.submodules.streams, m.submodules.slice = here, piece
+        m.submodules.slice = piece
         wiring.connect(m, wiring.flipped(own.load), piece.load)
-        m.d.comb += [
-            here.from_west.eq(own.from_west), here.from_east.eq(own.from_east), own.eastward.eq(here.eastward),
-            own.westward.eq(here.westward), piece.eastward.eq(here.eastward), piece.westward.eq(here.westward),
-        ]  # fmt: skip
+        around = (own.from_west.as_value(), own.from_east.as_value())
+        eastward, westward = place_streams(m, platform, "streams", self.chip, piece, self.widths, *around)
+        m.d.comb += [own.eastward.eq(eastward), own.westward.eq(westward)]
         m.d.comb += [port.eq(issue) for port, issue in zip(piece.issues, own.issues, strict=True)]
-        m.d.comb += [port.eq(arrival) for port, arrival in zip(here.arrivals, piece.arrivals, strict=False)]
         return m
 
 
@@ -87,8 +81,8 @@ class Settings(wiring.Component):
         self.chip, self.num_queues = chip, len(built_queues(chip))
         super().__init__({
             "load": In(LoadBus()), "settings": In(issue_layout((SET_PARAM,))).array(self.num_queues),
-            "eastward": In(streams_layout(chip)).array(self.num_queues),
-            "westward": In(streams_layout(chip)).array(self.num_queues),
+            "eastward": In(streams_layout(1, chip.num_streams)).array(self.num_queues),
+            "westward": In(streams_layout(1, chip.num_streams)).array(self.num_queues),
             "values": Out(params_layout(chip)), "frozen": Out(1),
         })  # fmt: skip
 
@@ -100,8 +94,8 @@ class Settings(wiring.Component):
         for number, (issue, setting) in enumerate(zip(own.settings, params.settings, strict=True)):
             kind, index = issue["a.kind"], issue["a.index"]
             streams = own.eastward[number], own.westward[number]
-            found = operand(m, f"set_{number}", *streams, kind, index, Width.WORD)
-            value_by_field = {"valid": issue.valid, "param": issue.param, "value": found[:WORD_BITS]}
+            found = operand(m, f"set_{number}", *streams, kind, index)
+            value_by_field = {"valid": issue.valid, "param": issue.param, "value": found}
             m.d.comb += [setting[name].eq(value_by_field[name]) for name in SETTING.members]
         m.d.comb += [own.values.eq(params.values), own.frozen.eq(any_of(params.faults))]
         return m
@@ -131,4 +125,4 @@ def _alu(chip: Chip, mnemonics: tuple[str, ...]) -> OnStreams:
     for mnemonic in mnemonics:
         result = INSTRUCTIONS[mnemonic].result
         widths_by_latency.setdefault(latency_of(mnemonic, chip), set()).update([result.width] if result else [])
-    return OnStreams(chip, OneAlu(chip, mnemonics), tuple(map(frozenset, widths_by_latency.values())))
+    return OnStreams(chip, vxm.Vxm(chip, (mnemonics,)), tuple(map(frozenset, widths_by_latency.values())))
