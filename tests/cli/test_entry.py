@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from waterclock.cli.entry import EXIT_INTERRUPTED, EXIT_REFUSED
+from waterclock.cli.entry import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_REFUSED
 
 
 def test_help_without_arguments(run) -> None:
@@ -17,13 +17,12 @@ def test_help_without_arguments(run) -> None:
     assert out == run("--help")[1]
 
 
-def test_an_interrupt_is_quiet(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("waterclock.chip.list_chips", interrupted)
-    code, out, _ = run("chip", "list")
-    assert (code, out) == (EXIT_INTERRUPTED, "")
+    assert run("chip", "list") == (EXIT_INTERRUPTED, "", "waterclock: interrupted\n")
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
@@ -33,7 +32,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         command = [sys.executable, "-m", "waterclock.cli", "chip", "show", "groq-tsp"]
         done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, check=False)
     assert done.stderr == b""
-    assert done.returncode != 0
+    assert done.returncode == EXIT_BROKEN_PIPE
 
 
 def test_too_little_memory_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,8 @@ WRONG = {
     ("verify", "--waveform", "nowhere/around.vcd"): "nowhere/around.vcd: cannot write: there is no folder",
     ("run", "NOP", "-o", "nowhere/x.vcd"): "nowhere/x.vcd: cannot write: there is no folder",
     ("run", "NOP", "-o", "x.vcd", "--svg", "nowhere/x.svg"): "nowhere/x.svg: cannot write: there is no folder",
+    ("run", "NOP", "--chip", ""): "no chip '': must be demonstrator, ",
+    ("run", "NOP", "--lane", "3"): "--lane 3: says what --svg draws; name a file with --svg",
     ("prove", ""): "'': no such proof; there are icu.straight, ",
     ("prove", "add.nearest", "--quick"): "--quick: add.nearest takes long, and nothing else is chosen",
 }

@@ -262,7 +262,7 @@ def test_a_program_that_cannot_run_is_one_line(run, program: Write, text: str, r
     (("--mem", "mem0:0=1", "--mem", "mem0:0=2"), "--mem mem0:0=2: has been given before"),
     (("--param", "position=1"), "--param position=1: must be PARAM=VALUE, such as p2=5"),
     (("--param", "p16=1"), "--param p16=1: parameter 16: there are 0 to 15"),
-    (("--lane", "8"), "--lane 8: there are 0 to 7"),
+    (("--lane", "8", "--svg", "x.svg"), "--lane 8: there are 0 to 7"),
     (("--cycles", "1001"), "--cycles 1001: a run takes at most 1,000"),
     (("--cycles", "101", "--svg", "wave.svg"), "--svg wave.svg: 101 cycles, at most 100 are drawn; add --cycles"),
     (("--svg", "no/wave.svg"), "no/wave.svg: cannot write: there is no folder"),

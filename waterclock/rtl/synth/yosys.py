@@ -8,6 +8,7 @@ from pathlib import Path
 
 from waterclock.errors import WaterclockError
 from waterclock.rtl.synth.process import Job
+from waterclock.rtl.tools import extra
 
 PACKAGE = "pyosys"
 RUNNER = """
@@ -21,7 +22,7 @@ for line in sys.stdin.read().splitlines():
 
 def missing_tools() -> str | None:
     """One line that says what is missing to synthesise; None if it is there."""
-    return None if find_spec(PACKAGE) else f"synthesis needs the extra `synth`; missing: Python package {PACKAGE}"
+    return None if find_spec(PACKAGE) else f"synthesis needs {extra('synth')}; missing: Python package {PACKAGE}"
 
 
 def tool_version() -> str:
