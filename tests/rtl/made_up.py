@@ -44,10 +44,10 @@ def text_by_queue(chip: Chip, mnemonic: str) -> dict[str, str]:
 
 def check_key_sets(mnemonic: str) -> None:
     """Table, value functions, kernels and datapaths are of the same instructions, this one among them."""
-    from waterclock.rtl import mem, mxm, sxm, vxm
+    from waterclock.rtl import lane, mem, mxm, sxm
     from waterclock.rtl.icu import SET_PARAM
 
-    datapaths = {*vxm.DATAPATHS, *vxm.HALVINGS, *mem.DATAPATHS, *sxm.DATAPATHS, *mxm.DATAPATHS, SET_PARAM}
+    datapaths = {*lane.DATAPATHS, *lane.HALVINGS, *mem.DATAPATHS, *sxm.DATAPATHS, *mxm.DATAPATHS, SET_PARAM}
     assert set(INSTRUCTIONS) - CONTROL == set(SEMANTICS) == set(KERNELS) == datapaths
     assert mnemonic in datapaths
 

@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from tests.rtl.planting import Chosen, RtlBug, either
 from waterclock.isa.record import Direction
 from waterclock.isa.table import Width
-from waterclock.rtl import convert, icu, mem, mxm, params, streams, sxm, vxm
+from waterclock.rtl import convert, icu, lane, mem, mxm, params, streams, sxm, vxm
 from waterclock.rtl.entry import is_opcode
 from waterclock.rtl.float_word import sign
 from waterclock.rtl.fp32 import SIGNIFICAND_BITS
@@ -36,7 +36,7 @@ def in_step(table: str, mnemonic: str, number: int, change: Change) -> RtlBug:
         steps[number] = step
         return MappingProxyType({**right, mnemonic: tuple(steps)})
 
-    return RtlBug(vxm, table, wrong)
+    return RtlBug(lane, table, wrong)
 
 
 def later(name: str) -> Callable[[Function, Chosen], Function]:
@@ -193,7 +193,7 @@ RTL_BUGS: Mapping[str, RtlBug] = MappingProxyType({
     "a word read arrives a cycle late": RtlBug(mem, "delay", later("late")),
     "write8 takes the whole word": RtlBug(mem.Mem, "_write", whole_word),
     "a byte comes from the wrong stream": RtlBug(mem.Mem, "_write", first_of_four),
-    "a conversion is a cycle too quick": RtlBug(vxm, "chain", short_conversion),
+    "a conversion is a cycle too quick": RtlBug(lane, "chain", short_conversion),
     "to_fp32 takes more than a half for a tie": in_step("DATAPATHS", "vxm.to_fp32", 0, sticky_lost),
     "a product has the sign of a": in_step("DATAPATHS", "vxm.mul", 0, lambda values, out: {"sign": sign(values["a"])}),
     "to_int8 gives 0 for what no int32 can hold": in_step(

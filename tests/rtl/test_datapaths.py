@@ -18,7 +18,7 @@ from tests.numerics.vectors import operands
 from waterclock.chip import load
 from waterclock.isa.table import INSTRUCTIONS, Area
 from waterclock.numerics import fp32
-from waterclock.rtl import vxm
+from waterclock.rtl import lane
 from waterclock.rtl.across_lanes import BUTTERFLY, HALVINGS
 from waterclock.rtl.pipeline import Step, chain
 from waterclock.rtl.verilated import Design, Simulation
@@ -26,7 +26,7 @@ from waterclock.rtl.vxm import FETCH_CYCLES
 from waterclock.simulator.semantics import ELEMENTWISE
 
 CHIP = load("demonstrator")
-DATAPATHS = MappingProxyType({name: vxm.DATAPATHS[name] for name in ELEMENTWISE})
+DATAPATHS = MappingProxyType({name: lane.DATAPATHS[name] for name in ELEMENTWISE})
 OPERANDS = ("a", "b", "c")
 
 
@@ -179,4 +179,4 @@ def test_a_function_of_every_significand(name: str, results: Results) -> None:
 
 
 def test_every_instruction_of_the_vxm_has_a_datapath() -> None:
-    assert {*vxm.DATAPATHS, *vxm.HALVINGS} == {name for name, row in INSTRUCTIONS.items() if row.area is Area.VXM}
+    assert {*lane.DATAPATHS, *lane.HALVINGS} == {name for name, row in INSTRUCTIONS.items() if row.area is Area.VXM}

@@ -1,12 +1,8 @@
-"""The VXM: ALUs that share holds and streams. An instruction fetches its operands in its issue cycle.
-
-`DATAPATHS` gives one lane of each instruction as steps from the values a, b, c, the number of the lane and whether it
-is the upper one of a pair to `result`; the cycles that the instruction table grants after the fetch are shared out
-among the steps. `HALVINGS` gives one halving of each reduction. Instructions of one latency meet in one result port.
+"""The VXM: ALUs that share holds and streams. An instruction fetches its operands in its issue cycle; its lanes take
+the cycles that the instruction table grants after that. Instructions of one latency meet in one result port.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -14,16 +10,15 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from waterclock.chip import Chip
-from waterclock.isa.layout import OPCODE_BITS
 from waterclock.isa.record import OPERAND_NAMES, OperandKind
-from waterclock.isa.table import INSTRUCTIONS, OPCODES, Area, Width
+from waterclock.isa.table import INSTRUCTIONS, Area, Width
 from waterclock.isa.validate import alus_of
-from waterclock.rtl import across_lanes, convert, fp32, fp32_mul, simple, special
 from waterclock.rtl.clock import gate_clock
 from waterclock.rtl.entry import any_of, is_opcode, issue_layout, issuing
+from waterclock.rtl.lane import DATAPATHS, HALVINGS, Halving, Lane, label
 from waterclock.rtl.load import LoadBus
 from waterclock.rtl.parts import place
-from waterclock.rtl.pipeline import Prepared, Step, Values, chain, delay, delays, latency_of, registered, wire
+from waterclock.rtl.pipeline import Values, delay, delays, latency_of, registered, wire
 from waterclock.rtl.streams import (
     WORD_BITS,
     arrival_layout,
@@ -37,95 +32,17 @@ from waterclock.rtl.streams import (
 )
 
 FETCH_CYCLES = 1
-DATAPATHS: Mapping[str, tuple[Step, ...]] = MappingProxyType({
-    **fp32.DATAPATHS, **fp32_mul.DATAPATHS, **simple.DATAPATHS, **across_lanes.DATAPATHS, **special.DATAPATHS,
-    **convert.DATAPATHS,
-})  # fmt: skip
-HALVINGS = across_lanes.HALVINGS
 MNEMONICS = issuing(Area.VXM, {**DATAPATHS, **HALVINGS})
 TRAVELS = ("opcode", "result.direction", "result.stream", "result.hold")
 """What goes along with the operands to the result."""
 FETCH = "fetch"
 """The clock domain of the operands."""
 HOLD_BITS = issue_layout(MNEMONICS)["result.hold"].width
-LANE_BITS = {"opcode": OPCODE_BITS, **dict.fromkeys(OPERAND_NAMES, WORD_BITS), "lane": WORD_BITS, "upper": 1}
-"""What a lane is given in the first cycle after the fetch."""
 
 
 def executed_by(chip: Chip, alu: int) -> tuple[str, ...]:
     """The instructions that an ALU executes."""
     return tuple(name for name in MNEMONICS if alu in alus_of(INSTRUCTIONS[name].unit, chip))
-
-
-class Lane(wiring.Component):
-    """One lane of instructions of one latency, `cycles` after the fetch: `chosen` is the opcode in the last of them.
-
-    Instructions whose steps differ only in how their values are prepared share them.
-    """
-
-    def __init__(self, mnemonics: tuple[str, ...], cycles: int) -> None:
-        self.mnemonics, self.cycles = mnemonics, cycles
-        inputs = {name: In(bits) for name, bits in LANE_BITS.items()}
-        super().__init__({**inputs, "chosen": In(OPCODE_BITS), "result": Out(WORD_BITS)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        results: dict[str, Value] = {}
-        for mnemonics in _sharing(self.mnemonics):
-            m.submodules[_label(mnemonics[0])] = inner = Module()
-            steps = _bare(DATAPATHS[mnemonics[0]])
-            out = chain(inner, "step", steps, self.cycles, self._prepared(inner, mnemonics))
-            results |= dict.fromkeys(mnemonics, out["result"])
-        with m.Switch(self.chosen):
-            for mnemonic, result in results.items():
-                with m.Case(OPCODES[mnemonic]):
-                    m.d.comb += self.result.eq(result)
-        return m
-
-    def _prepared(self, m: Module, mnemonics: Sequence[str]) -> Values:
-        """The values of the steps that these instructions share."""
-        given = {name: getattr(self, name) for name in LANE_BITS}
-        first, *others = (_prepared(DATAPATHS[mnemonic], given) for mnemonic in mnemonics)
-        if not others:
-            return first
-        values = dict(first)
-        for mnemonic, other in zip(mnemonics[1:], others, strict=True):
-            hit = is_opcode(self.opcode, mnemonic)
-            values |= {name: Mux(hit, other[name], values[name]) for name in other}
-        return {name: wire(m, f"shared_{name}", values[name]) for name in OPERAND_NAMES if name in values}
-
-
-def _bare(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without the preparation of the first."""
-    first = steps[0]
-    return (first.step if isinstance(first, Prepared) else first, *steps[1:])
-
-
-def _prepared(steps: Sequence[Step], values: Values) -> Values:
-    first = steps[0]
-    return first.prepare(values) if isinstance(first, Prepared) else values
-
-
-def _sharing(mnemonics: Sequence[str]) -> list[list[str]]:
-    """The mnemonics in groups of the same steps, but for preparation."""
-    groups: dict[tuple[Step, ...], list[str]] = {}
-    for mnemonic in mnemonics:
-        groups.setdefault(_bare(DATAPATHS[mnemonic]), []).append(mnemonic)
-    return list(groups.values())
-
-
-class Halving(wiring.Component):
-    """One lane of one halving of a reduction: a and b combined where it joins lanes of one segment, else a."""
-
-    def __init__(self, mnemonic: str, cycles: int) -> None:
-        self.mnemonic, self.cycles = mnemonic, cycles
-        super().__init__({"a": In(WORD_BITS), "b": In(WORD_BITS), "joins": In(1), "result": Out(WORD_BITS)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        values = {"a": self.a, "b": self.b, "joins": self.joins}
-        m.d.comb += self.result.eq(chain(m, "step", HALVINGS[self.mnemonic], self.cycles, values)["result"])
-        return m
 
 
 def mnemonics_by_port(chip: Chip) -> list[list[str]]:
@@ -139,10 +56,6 @@ def _by_latency(chip: Chip, mnemonics: Iterable[str]) -> dict[int, list[str]]:
     for mnemonic in mnemonics:
         groups.setdefault(latency_of(mnemonic, chip), []).append(mnemonic)
     return groups
-
-
-def _label(mnemonic: str) -> str:
-    return mnemonic.replace(".", "_")
 
 
 def crossed(m: Module, name: str, value: Value, code: Value) -> Value:
@@ -261,7 +174,7 @@ class Alu(wiring.Component):
         cycles = (latency_of(mnemonic, self.chip) - FETCH_CYCLES) // self.chip.log2_lanes
         values = {"vector": operands["a"], "segment": operands["segment"]}
         for log2 in reversed(range(self.chip.log2_lanes)):
-            name = f"{_label(mnemonic)}_{1 << log2}"
+            name = f"{label(mnemonic)}_{1 << log2}"
             lanes = lanes_of(values["vector"], WORD_BITS)
             results: list[Value] = []
             for number, a in enumerate(lanes):

@@ -17,7 +17,7 @@ CONTROL = "mutant"
 """The input that switches a mutant on, by its number from 1 on; it is led to every module that has one."""
 CONTROL_BITS = NUM_MUTANTS.bit_length()
 COMPONENTS_BY_KIND: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "icu": ("icu",), "mem": ("mem",), "vxm": ("vxm", "alu", "lane", "halving"), "sxm": ("sxm",),
+    "icu": ("icu",), "mem": ("mem",), "vxm": ("alu", "holds", "lane", "halving"), "sxm": ("sxm",),
     "mxm": ("mxm", "row"), "params": ("params",), "streams": ("streams",),
 })  # fmt: skip
 NETLIST, STATISTICS = "netlist.il", "statistics.json"

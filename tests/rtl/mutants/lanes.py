@@ -16,7 +16,7 @@ from tests.rtl.mutants.chip import Mutant, Mutated
 from tests.rtl.mutants.choice import CONTROL, CONTROL_BITS, NETLIST, Mutation, synthesise
 from waterclock.chip import Chip
 from waterclock.isa.table import OPCODES
-from waterclock.rtl import vxm
+from waterclock.rtl import lane, vxm
 from waterclock.rtl.parts import Parts
 from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.verilated import TOP, Design
@@ -48,10 +48,10 @@ def placed(chip: Chip, parts: Parts) -> tuple[Placed, ...]:
     found: dict[Placed, None] = {}
     for mnemonics in vxm.mnemonics_by_port(chip):
         cycles = latency_of(mnemonics[0], chip) - vxm.FETCH_CYCLES
-        laned = tuple(name for name in mnemonics if name not in vxm.HALVINGS)
+        laned = tuple(name for name in mnemonics if name not in lane.HALVINGS)
         stage = cycles // chip.log2_lanes
-        ways = [(name, parts.part(vxm.Lane, (laned, cycles)), cycles) for name in laned]
-        ways += [(name, parts.part(vxm.Halving, (name, stage)), stage) for name in set(mnemonics) - set(laned)]
+        ways = [(name, parts.part(lane.Lane, (laned, cycles)), cycles) for name in laned]
+        ways += [(name, parts.part(lane.Halving, (name, stage)), stage) for name in set(mnemonics) - set(laned)]
         found |= {Placed(name, part.module, granted): None for name, part, granted in ways if _has_case(name)}
     return tuple(sorted(found, key=lambda one: (one.module, one.mnemonic)))
 

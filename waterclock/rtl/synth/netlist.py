@@ -17,13 +17,14 @@ from amaranth.lib import wiring
 from waterclock.chip import Chip
 from waterclock.errors import InputError
 from waterclock.rtl.core import Core
+from waterclock.rtl.lane import DATAPATHS, Halving, Lane
 from waterclock.rtl.parts import Part, Parts
 from waterclock.rtl.pipeline import latency_of
 from waterclock.rtl.synth import yosys
 from waterclock.rtl.synth.black_boxes import BOX_BY_KIND, BlackBox, boxes_in
 from waterclock.rtl.synth.liberty import Library
 from waterclock.rtl.synth.process import Job, counting, num_processors, run_all
-from waterclock.rtl.vxm import DATAPATHS, FETCH_CYCLES, MNEMONICS, Halving, Lane
+from waterclock.rtl.vxm import FETCH_CYCLES, MNEMONICS
 
 TOP = "chip"
 VERILOG, STATISTICS, BOXES = "chip.v", "statistics.json", "boxes.il"
