@@ -21,7 +21,7 @@ NUM_RANDOM = 6_000
 
 
 def unary_words() -> np.ndarray:
-    """Edges and their neighbourhoods, all patterns, every exponent, ordinary numbers, ties of conversion."""
+    """Edges and their neighbourhoods, all patterns, every exponent, ordinary numbers, ties of conversion and beside."""
     random = np.random.default_rng(20)
     neighbours = (SIGNED_EDGES[:, np.newaxis] + np.arange(-8, 9, dtype=np.int32)).ravel()
     anything = random.integers(-(2**31), 2**31, 16_000, dtype=np.int64).astype(np.int32)
@@ -30,7 +30,13 @@ def unary_words() -> np.ndarray:
     halves = (np.arange(-2_000, 2_000, dtype=np.float32) / 2).view(np.int32)
     large = (random.uniform(-1.2, 1.2, 4_000) * 2.0**31).astype(np.float32).view(np.int32)
     integers = np.arange(-1_000, 1_000, dtype=np.int32)
-    return np.concatenate([neighbours, anything, subnormals, ordinary, halves, large, integers])
+    return np.concatenate([neighbours, anything, subnormals, ordinary, halves, large, integers, beside_ties()])
+
+
+def beside_ties() -> np.ndarray:
+    """Numbers half-way between two integers, each with any one bit of its significand changed."""
+    ties = (np.arange(-300, 300, dtype=np.float32) + np.float32(0.5)).view(np.int32)
+    return (ties[:, np.newaxis] ^ (1 << np.arange(23, dtype=np.int32))).ravel()
 
 
 def binary_words() -> tuple[np.ndarray, np.ndarray]:

@@ -24,4 +24,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
     ),
     "alu_0 $or$chip.v:43254$16667 A[0] const1": CLOCK,
     "sxm_0 clock_active stop[0] const0": CLOCK,
+    "sxm_0 $procdff$43239 Q[0] const1": CLOCK,
+    "mxm_0 $procdff$43205 Q[0] const1": CLOCK,
+    "mem_0 $or$chip.v:31039$12287 Y[0] const1": CLOCK,
+    "mem_0 $and$chip.v:31033$12283 B[0] const0": CLOCK,
 })  # fmt: skip
