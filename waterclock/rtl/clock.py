@@ -14,7 +14,7 @@ DATAPATH = "datapath"
 NAME = "clock_gate"
 SOURCE = f"""
 module {NAME} (input clk, input stop, output gated);
-  reg stopped;
+  reg stopped /*verilator public_flat_rd*/;
   always @* if (!clk) stopped = stop;
   assign gated = clk & ~stopped;
 endmodule

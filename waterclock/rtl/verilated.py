@@ -47,11 +47,11 @@ extern "C" void destroy(Simulation* simulation) {
     Verilated::threadContextp(&simulation->context);  // it is there that a scope is forgotten, whosever it was
     delete simulation;
 }
-extern "C" void* cells(Simulation* simulation, const char* path, uint64_t* num_bytes) {
+extern "C" void* variable(Simulation* simulation, const char* path, const char* name, uint64_t* num_bytes) {
     if (!simulation->is_settled) simulation->top.eval();  // memories are 0 now, and not once more later
     simulation->is_settled = true;
     const VerilatedScope* scope = simulation->context.scopeFind(path);
-    VerilatedVar* found = scope ? scope->varFind("cells") : nullptr;
+    VerilatedVar* found = scope ? scope->varFind(name) : nullptr;
     *num_bytes = found ? found->totalSize() : 0;
     return found ? found->datap() : nullptr;
 }
@@ -220,11 +220,21 @@ class Simulation:
 
         KeyError where there are none, or not so many.
         """
-        num_bytes = ctypes.c_uint64(0)
-        found = self._library.cells(self._handle, f"TOP.{TOP}.{path}".encode(), ctypes.byref(num_bytes))
+        return np.ctypeslib.as_array(
+            (ctypes.c_uint32 * num_words).from_address(self._variable(path, "cells", num_words))
+        )
+
+    def is_stopped(self, path: str) -> bool:
+        """Whether the clock gate at a place below the top withheld the last edge. KeyError where there is none."""
+        return bool(ctypes.c_uint8.from_address(self._variable(path, "stopped", 0)).value)
+
+    def _variable(self, path: str, name: str, num_words: int) -> int:
+        """Where a variable of a module lies that has so many words or more."""
+        num_bytes, place = ctypes.c_uint64(0), f"TOP.{TOP}.{path}".encode()
+        found = self._library.variable(self._handle, place, name.encode(), ctypes.byref(num_bytes))
         if not found or num_words * WORD_BITS // 8 > num_bytes.value:
-            raise KeyError(f"{path}: has {num_bytes.value} bytes of cells, not {num_words} words")
-        return np.ctypeslib.as_array((ctypes.c_uint32 * num_words).from_address(found))
+            raise KeyError(f"{path}: has {num_bytes.value} bytes of {name}, not {num_words} words")
+        return int(found)
 
     def native(self, name: str) -> Callable[..., int]:
         """A function of the design's own C++ that returns a uint64, given its arguments after the simulation."""
@@ -241,7 +251,7 @@ def address(words: npt.NDArray[Any]) -> ctypes.c_void_p:
 @cache
 def _library(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
-    library.create.restype = library.cells.restype = ctypes.c_void_p
+    library.create.restype = library.variable.restype = ctypes.c_void_p
     library.destroy.restype = library.step.restype = None
     return library
 

@@ -97,7 +97,8 @@ class Alu(wiring.Component):
             along = delays(m, f"along_{latency}", self._along(self.issue.valid & ours), latency - 1)
             busy = any_of(stage["valid"] for stage in along[FETCH_CYCLES:-1])
             domain = f"after_{latency}"
-            gate_clock(m, platform, domain, ~busy)
+            if latency > 1 + FETCH_CYCLES:  # else there is no register behind the operands
+                gate_clock(m, platform, domain, ~busy)
             value = self._result(m, platform, mnemonics, operands, along[-1]["opcode"], domain)
             self._arrive(m, port, along[-1], mnemonics, value)
         return m

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-CLOCK = "only power: a clock runs where it could stand; registers behind a clock gate keep what they have while idle"
 EXPLANATIONS: Mapping[str, str] = MappingProxyType({
     "icu_0.sequencer $reduce_and$chip.v:2834$1198 A[9] const0": (
         "a fault, with which `make formal` fails: cycles of an iteration are counted up to 2^25 - 1 and no further; "
@@ -13,19 +12,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
         "no difference: whether a loop end lies in the queue need not be asked. A level is live only if a loop end "
         "that was loaded noted its head, and the queue has that loop end before its length ends"
     ),
-    "icu_0 $and$chip.v:147$11 B[0] const0": CLOCK,
     "icu_2.store words found[21] const0": (
         "no difference for legal entries: bit 21 is the 4 of an xor between lanes, of which there are 4, or the 8 of a "
         "parameter's number, of which there are 8"
     ),
-    "mem_0.datapath $procmux$23831 Y[8] const0": (
-        "no difference for legal programs: bit 8 of a word's address in a memory of 128 words; it is watched, but not "
-        "read"
-    ),
-    "alu_0 $or$chip.v:43254$16667 A[0] const1": CLOCK,
-    "sxm_0 clock_active stop[0] const0": CLOCK,
-    "sxm_0 $procdff$43239 Q[0] const1": CLOCK,
-    "mxm_0 $procdff$43205 Q[0] const1": CLOCK,
-    "mem_0 $or$chip.v:31039$12287 Y[0] const1": CLOCK,
-    "mem_0 $and$chip.v:31033$12283 B[0] const0": CLOCK,
 })  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from tests.rtl import (
     test_addresses,
     test_cell_images,
+    test_clocks,
     test_core,
     test_counts,
     test_encodings,
@@ -45,6 +46,7 @@ ANYWHERE: tuple[Callable[..., None], ...] = (
     test_reset.test_a_reset_ends_all_that_is_under_way,
     test_sxm.test_every_bit_of_an_index_counts,
     test_streams.test_every_stream_is_read_from_where_it_passes,
+    test_clocks.test_a_clock_takes_edges_while_something_is_under_way_and_no_longer,
 )
 IN_QUEUES: tuple[Callable[..., None], ...] = (
     test_params.test_every_queue_sets_every_parameter_to_any_value,
