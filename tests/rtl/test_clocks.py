@@ -60,7 +60,7 @@ def due(chip: Chip) -> Iterator[tuple[str, int]]:
         yield f"row.icu_{queue.replace('.', '_')}.clock_active", len(texts) + LEAD_CYCLES
     yield from ((f"row.{piece.name}.clock_active", due_of_slice(chip, piece))
                 for piece in chip.slices if piece.kind in ENTRY_BY_KIND)  # fmt: skip
-    for alu in range(chip.vxm.num_alus):
+    for alu in range(chip.vxm.num_alus):  # the fetch has a gate of its own; the last cycle needs no register
         latencies = [INSTRUCTIONS[mnemonic].latency(chip) for mnemonic in alu_mnemonics(chip, alu)]
         yield f"row.vxm.alu{alu}.clock_fetch", len(latencies)
         yield from ((f"row.vxm.alu{alu}.clock_after_{latency}", latency - 2) for latency in latencies if latency > 2)

@@ -49,7 +49,7 @@ def emit(
     chosen = _chip_for(str(deployment) if deployment else None, chip, changes)
     with progress() as phase:
         loaded = open_bundle(deployment, chosen, None, phase).deployment if deployment else None
-        made_for = loaded.chip if loaded else chosen or chip_of(DEFAULT_RTL_CHIP, None)
+        made_for = loaded.chip if loaded else chosen or rtl_chip(None, None)
         phase("making Verilog, which takes minutes where there are many lanes")
         with new_folder(output) as folder:
             names = [_write(folder, name, text) for name, text in _files(made_for, loaded)]
@@ -140,7 +140,7 @@ def _deployment(model: str | None, chip: "Chip | None", context: int | None, pha
     if model is not None:
         return open_bundle(model, chip, context, phase).deployment
     phase("compiling a random model")
-    made_for = chip or chip_of(DEFAULT_RTL_CHIP, None)
+    made_for = chip or rtl_chip(None, None)
     return compile_model(quantize(random_llama(), Scheme()), made_for, context or 2 * made_for.lanes).deployment
 
 

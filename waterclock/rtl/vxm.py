@@ -275,14 +275,15 @@ class Vxm(wiring.Component):
         return m
 
     def _hold(self, m: Module, platform: object, arrivals: Sequence[data.View], to_hold: Sequence[Value]) -> None:
-        heres: list[Any] = []
+        """The hold registers, superlane by superlane, and what comes to them."""
+        placed: list[Any] = []
         for lanes in superlanes(self.chip.lanes):
             holds = self.chip.vxm.num_holds
             here = place(m, platform, f"holds_{lanes.start}", Holds, len(lanes), holds, self.num_results)
             values = (of_lanes(arrival.value, lanes, WORD_BITS) for arrival in arrivals)
             m.d.comb += [port.eq(value) for port, value in zip(here.values, values, strict=True)]
             m.d.comb += [port.eq(code) for port, code in zip(here.to_hold, to_hold, strict=True)]
-            heres.append(here)
+            placed.append(here)
         for number, hold in enumerate(self.holds):
-            m.d.comb += hold.eq(Cat(*(here.holds[number] for here in heres)))
-        m.d.comb += self.hold_arrives.eq(heres[0].arrives)
+            m.d.comb += hold.eq(Cat(*(here.holds[number] for here in placed)))
+        m.d.comb += self.hold_arrives.eq(placed[0].arrives)
