@@ -31,7 +31,7 @@ def argmax(context: Context, logits: Sequence[Vector]) -> None:
 
 def mask_padding(context: Context, logits: list[Vector]) -> list[Vector]:
     """The last block's padding lanes as -inf."""
-    layout = context.layouts[context.model.graph.outputs[0]]
+    layout = context.placed.layouts[context.model.graph.outputs[0]]
     valid = int((layout.elements[-1] >= 0).sum())
     if valid < context.chip.lanes:
         build = context.builder

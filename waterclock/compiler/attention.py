@@ -9,7 +9,7 @@ import numpy as np
 from waterclock.compiler.context import LOG2_E, MINUS_INFINITY, POSITION, Context, mask_of
 from waterclock.compiler.layout import plain
 from waterclock.compiler.place import reference
-from waterclock.compiler.tileops import Broadcast, Immediate, Link, TileOp, Use, Vector
+from waterclock.compiler.tileops import Axis, Broadcast, Immediate, Link, TileOp, Use, Vector
 from waterclock.frontends.graph import Node
 from waterclock.frontends.rope import rope_tables
 from waterclock.isa.program import Object, Role
@@ -30,7 +30,8 @@ def rope_vectors(context: Context) -> None:
     odd = build.alu("vxm.and", build.alu("vxm.lane_index"), Immediate(1))
     for b in range(table.shape[1]):
         obj = context.placement.constant(f"rope[{b}]", table[None, :, b])
-        word = Vector(obj.name, homes=(reference(obj, 0, (1, POSITION, 0, 0, mask_of(positions))),))
+        home = reference(obj, 0, (1, POSITION, 0, 0, mask_of(positions)), token_step=1)
+        word = Vector(obj.name, homes=(home,))
         swapped = build.alu("vxm.move", Use(word, 1))
         negative = build.alu("vxm.xor", swapped, SIGN)
         context.cos.append(context.stored(f"cos[{b}]", build.alu("vxm.select", odd, swapped, word), copies=2))
@@ -40,7 +41,7 @@ def rope_vectors(context: Context) -> None:
 def position_masks(context: Context) -> None:
     """For each vector of positions: -1 in the lanes whose position is not after the token's."""
     build, lanes = context.builder, context.chip.lanes
-    position = build.alu("vxm.to_fp32", Broadcast(POSITION))
+    position = build.alu("vxm.to_fp32", Broadcast(POSITION, token_step=1))
     lane = build.alu("vxm.to_fp32", build.alu("vxm.lane_index"))
     for b in range(context.num_blocks):
         mask = build.alu("vxm.compare_le", build.add(lane, float(b * lanes)), position)
@@ -94,10 +95,11 @@ def cached(context: Context, node: Node, what: str, turn: int, x: Sequence[Vecto
     name = f"{context.model.label(node)}.{what}[{turn // 2}]"
     tiles = placement.kv_tiles(name, turn, len(x))
     scales = placement.words(f"{name}.scale", placement.num_positions_blocks, Role.STATE, layered=True)
-    lane, block = address(0, (1, POSITION, 0, 0, chip.lanes - 1)), mask_of(placement.num_positions_blocks)
+    lane = address(0, (1, POSITION, 0, 0, chip.lanes - 1), steps={Axis.TOKEN: 1})
+    block = mask_of(placement.num_positions_blocks)
     codes, scale = build.quantized(x)
     readers = tuple(Vector(f"{scales.name}[{p}]", homes=(reference(scales, p),)) for p in range(context.num_blocks))
-    word = reference(scales, 0, (1, POSITION, 0, chip.log2_lanes, block))
+    word = reference(scales, 0, (1, POSITION, 0, chip.log2_lanes, block), token_step=1)
     build.memory("mem.write_lane", scales.slice, [scale], word, lane, publishes=readers)
     writers = [write_row(context, tiles, b, code, lane, block) for b, code in enumerate(codes)]
     return CachedHead(tiles, readers, tuple(writers))
@@ -106,7 +108,7 @@ def cached(context: Context, node: Node, what: str, turn: int, x: Sequence[Vecto
 def write_row(context: Context, tiles: Object, b: int, code: Vector, lane: Records, block_mask: int) -> TileOp:
     """Vector b of the head becomes the row of the token's position."""
     first = b * context.placement.num_positions_blocks
-    tile = reference(tiles, first, (1, POSITION, 0, context.chip.log2_lanes, block_mask))
+    tile = reference(tiles, first, (1, POSITION, 0, context.chip.log2_lanes, block_mask), token_step=1)
     return context.builder.memory("mxm.write_row", tiles.slice, [code], tile, lane)
 
 

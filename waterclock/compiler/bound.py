@@ -1,9 +1,11 @@
-"""Bound: cycles that no schedule of a decode step can beat, from Graph and Chip alone.
+"""Bound: cycles that no schedule of a program can beat, from Graph and Chip alone.
 
 Two limits, and the larger counts: the busiest resource (work spread perfectly over all units that can do it), and the
 longest chain of minimum latencies and hops. Along the chain a value has two times: when its first element can be there
 and when its last can. A reduction over the token waits for the last; a matrix product can't end before all MXMs have
-worked off its tiles between the arrival of the first input and the departure of the last result.
+worked off its tiles between the arrival of the first input and the departure of the last result. Where a launch takes
+several tokens, all of them are work, and the last one's chain is as long as any; what follows the layers is done for it
+alone.
 
 Nothing here sees tile operations, schedules or instructions.
 """
@@ -14,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from waterclock.chip import Chip, SliceKind
+from waterclock.compiler.context import Shape
 from waterclock.compiler.layout import Layout
 from waterclock.frontends.graph import Graph, Node
 from waterclock.isa.table import INSTRUCTIONS, Unit
@@ -48,12 +51,15 @@ class Bound:
         return max(self.chain_cycles, self.busy_cycles[self.busiest])
 
 
-def decode_bound(graph: Graph, layouts: Mapping[str, Layout], chip: Chip, context: int) -> Bound:
-    """The bound of one decode step over `context` positions, next token chosen on the chip."""
-    state = _State(chip, layouts, context)
-    for node in graph.nodes:
+def bound(graph: Graph, layouts: Mapping[str, Layout], chip: Chip, shape: Shape) -> Bound:
+    """The bound of a launch of this shape, next token chosen on the chip."""
+    state = _State(chip, layouts, shape.num_positions)
+    last_in_layers = max(i for i, node in enumerate(graph.nodes) if node.layer is not None)
+    for i, node in enumerate(graph.nodes):
         results = _RULES[node.op](state, node)
         state.times.update(zip(node.outputs, results, strict=True))
+        if i == last_in_layers:
+            state.work = Counter({unit: shape.num_tokens * count for unit, count in state.work.items()})
     end = state.argmax(state.times[graph.outputs[0]], state.count(graph.outputs[0]))
     units = {
         "alu": chip.vxm.num_alus,

@@ -20,11 +20,13 @@ def bits_of(value: float) -> int:
 
 
 class Builder:
-    """Collects the operations of one segment; `operation` labels what is built until it is set anew."""
+    """Collects the operations of one segment; `operation` labels what is built, and `after` is what it waits for, until
+    they are set anew."""
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
         self.operation = ""
+        self.after: TileOp | None = None
         self._operations: list[TileOp | Chain] = []
         self._count = 0
 
@@ -48,9 +50,8 @@ class Builder:
         row = INSTRUCTIONS[mnemonic]
         assert row.result is not None
         result = self.vector(row.result.width)
-        self.emit(
-            TileOp(mnemonic, tuple(_operand(source) for source in sources), result, self.operation, settings=settings)
-        )
+        operands = tuple(_operand(source) for source in sources)
+        self.emit(TileOp(mnemonic, operands, result, self.operation, settings=settings, after=self.after))
         return result
 
     def add(self, a: Source, b: Source) -> Vector:
@@ -138,6 +139,7 @@ class Builder:
                 address,
                 place,
                 publishes=publishes,
+                after=self.after,
             )
         )
 

@@ -1,54 +1,60 @@
 """Compile: a quantized Graph and a Chip become a Deployment with its Programs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from waterclock.chip import Chip
-from waterclock.compiler.bound import decode_bound
-from waterclock.compiler.context import NUM_PARAMS, POSITION, TOKEN, model_layouts
+from waterclock.compiler.bound import bound
+from waterclock.compiler.context import LAST, NUM_PARAMS, POSITION, TOKEN, Placed, Shape
 from waterclock.compiler.deployment import Deployment, images
 from waterclock.compiler.emit import Emitted, emit
 from waterclock.compiler.explain import Explanation, explain
 from waterclock.compiler.issues import Scheduled
-from waterclock.compiler.lower import LOWERINGS, lower
+from waterclock.compiler.lower import LOWERINGS, lower, place
 from waterclock.compiler.model import layered
-from waterclock.compiler.place import Placement
 from waterclock.compiler.schedule import schedule
 from waterclock.compiler.words import Words, assign_words
 from waterclock.errors import InputError
 from waterclock.frontends.graph import Graph
-from waterclock.isa.program import Object, Output, Param, Program
+from waterclock.isa.program import Output, Param, Program
 
 DEFAULT_CONTEXT = 256
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A deployment, the schedule of its decode program, and where its cycles go."""
+    """A deployment, and the schedule of each of its programs by name."""
 
     deployment: Deployment
-    segments: tuple[Scheduled, ...]
-    explanation: Explanation
+    schedules: Mapping[str, tuple[Scheduled, ...]]
+
+    @property
+    def explanation(self) -> Explanation:
+        """Where the cycles of a decode step go, in the largest context bucket."""
+        return self.deployment.explanations[Shape(1, self.deployment.max_context).name]
 
 
-def compile_model(graph: Graph, chip: Chip, context: int = DEFAULT_CONTEXT) -> Compiled:
-    """Compile one decode step with a context bucket of `context` positions.
+def compile_model(
+    graph: Graph, chip: Chip, context: int = DEFAULT_CONTEXT, *, shapes: Sequence[Shape] | None = None
+) -> Compiled:
+    """Compile for a KV cache of `context` positions the programs of these shapes; one decode step if none are named.
 
     Raises InputError, before anything is compiled, for what the chip can't run, naming the place and the figures.
     """
+    shapes = sorted(shapes or [Shape(1, context)], reverse=True)
     check(graph, chip, context)
-    model = layered(graph)
-    placement = Placement(chip, model.num_layers, context)
-    segments = tuple(schedule(segment, chip) for segment in lower(model, chip, placement, context))
-    words = assign_words(segments, placement)
-    objects = (*placement.objects, *words.objects)
-    emitted = emit(segments, chip, words, objects)
-    program = decode_program(graph, chip, context, objects, segments, words, emitted)
-    mem, reram = images(placement)
-    bound = decode_bound(graph, model_layouts(graph, chip.lanes), chip, context)
-    explanation = explain(segments, chip, bound)
-    deployment = Deployment(chip, graph.config, context, tuple(placement.objects), mem, reram, {program.name: program},
-                            {program.name: explanation})  # fmt: skip
-    return Compiled(deployment, segments, explanation)
+    for shape in shapes:
+        check_shape(shape, chip, context)
+    placed = place(layered(graph), chip, context)
+    schedules = {shape.name: tuple(schedule(segment, chip) for segment in lower(placed, shape)) for shape in shapes}
+    programs = {shape.name: program_of(placed, shape, schedules[shape.name]) for shape in shapes}
+    explanations = {
+        shape.name: explain(schedules[shape.name], chip, bound(graph, placed.layouts, chip, shape)) for shape in shapes
+    }
+    mem, reram = images(placed.placement)
+    objects = tuple(placed.placement.objects)
+    deployment = Deployment(chip, graph.config, context, objects, mem, reram, programs, explanations)
+    return Compiled(deployment, schedules)
 
 
 def check(graph: Graph, chip: Chip, context: int) -> None:
@@ -68,28 +74,48 @@ def check(graph: Graph, chip: Chip, context: int) -> None:
             )
 
 
-def decode_program(graph: Graph, chip: Chip, context: int, objects: tuple[Object, ...], segments: tuple[Scheduled, ...],
-                   words: Words, emitted: Emitted) -> Program:  # fmt: skip
-    """The Program of one decode step."""
-    vocab = graph.config.vocab
-    params = (Param("position", POSITION, 0, context - 1), Param("token", TOKEN, 0, vocab - 1))
-    outputs: list[tuple[str, int]] = []
-    producers: list[int] = []
-    for copy in segments[-1].outputs:
-        place = words.by_copy[copy]
-        assert place.object is not None and copy.writer is not None
-        outputs.append((place.object.slice, place.object.base + int(place.address["base"])))
-        producers.append(emitted.id_by_issue[copy.writer])
-    logits = Output("logits", tuple(outputs), vocab, tuple(producers))
+def check_shape(shape: Shape, chip: Chip, context: int) -> None:
+    """Refuse a program that does not fit the KV cache or has more positions than it can mask."""
+    what = f"{shape.name}: {shape.num_positions} positions"
+    if shape.num_positions < chip.lanes or shape.num_positions % chip.lanes or shape.num_positions > context:
+        raise InputError(f"{what}: must be a multiple of the chip's {chip.lanes} lanes, at most {context}")
+    if not 1 <= shape.num_tokens <= shape.num_positions:
+        raise InputError(f"{what}: must be at least as many as the {shape.num_tokens} tokens of a launch")
+
+
+def program_of(placed: Placed, shape: Shape, segments: tuple[Scheduled, ...]) -> Program:
+    """The Program of a shape, from its schedule."""
+    words = assign_words(segments, placed.placement)
+    objects = (*placed.placement.objects, *words.objects)
+    emitted = emit(segments, placed.chip, words, objects)
+    vocab, last_token = placed.model.graph.config.vocab, shape.num_tokens - 1
     return Program(
-        name=f"decode-{context}",
-        chip_sha256=chip.sha256,
+        name=shape.name,
+        chip_sha256=placed.chip.sha256,
         queues=emitted.queues,
         flow=emitted.flow,
         labels=emitted.labels,
         operations=emitted.operations,
         objects=objects,
-        params=params,
-        outputs=(logits,),
+        params=(
+            Param("position", POSITION, 0, shape.num_positions - shape.num_tokens),
+            Param("token", TOKEN, 0, vocab - 1),
+            Param("last", LAST, 0, last_token),
+        ),
+        outputs=(Output("logits", *_logits(segments[-1], words, emitted, vocab)),),
         length_cycles=emitted.length_cycles,
     )
+
+
+def _logits(
+    head: Scheduled, words: Words, emitted: Emitted, vocab: int
+) -> tuple[tuple[tuple[str, int], ...], int, tuple[int, ...]]:
+    """The words of the logits, their number, and who writes them."""
+    places: list[tuple[str, int]] = []
+    producers: list[int] = []
+    for copy in head.outputs:
+        place = words.by_copy[copy]
+        assert place.object is not None and copy.writer is not None
+        places.append((place.object.slice, place.object.base + int(place.address["base"])))
+        producers.append(emitted.id_by_issue[copy.writer])
+    return tuple(places), vocab, tuple(producers)

@@ -56,6 +56,10 @@ class Delivery:
         """The homes of a vector hold it from the cycle after `writer`."""
         self.live(vector).copies = [Copy(self._mem_of(home), writer.t + 1, home, writer) for home in vector.homes]
 
+    def admit(self, vector: Vector, available: int) -> None:
+        """The homes of a vector can be read from cycle `available` on."""
+        self.live(vector).copies = [Copy(self._mem_of(home), available, home) for home in vector.homes]
+
     def first_arrival(self, live: Live, x: int) -> int:
         """The first cycle in which the value can be at position x."""
         times = [source.t + abs(source.x - x) for source, _ in live.sources[:1]]

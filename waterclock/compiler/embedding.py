@@ -17,7 +17,7 @@ def embedding(context: Context, node: Node) -> list[list[Vector]]:
     """The token's row from the table's tiles. Row block j lies in MXM j mod M: every MXM reads the row it would hold,
     and the owner's is selected."""
     build, chip = context.builder, context.chip
-    rows, columns = plain(context.model.graph.config.vocab, chip.lanes), context.layouts[node.outputs[0]]
+    rows, columns = plain(context.model.graph.config.vocab, chip.lanes), context.placed.layouts[node.outputs[0]]
     tables = table_of(context, node.constants["weight"], rows, columns)
     num_mxm, width = len(tables), columns.num_vectors
     if num_mxm & (num_mxm - 1):
@@ -49,7 +49,8 @@ def token_scale(context: Context, node: Node, rows: Layout) -> Vector:
     data = rows.spread(np.asarray(context.model.graph.constants[node.constants["scale"]]))[None]
     obj = context.placement.constant(f"{node.constants['scale']}.by_token", data)
     last = rows.num_vectors
-    word = Vector(obj.name, homes=(reference(obj, 0, (1, TOKEN, 0, chip.log2_lanes, mask_of(last))),))
+    home = reference(obj, 0, (1, TOKEN, 0, chip.log2_lanes, mask_of(last)))
+    word = Vector(obj.name, homes=(home,), after=build.after)
     result = build.vector()
     build.memory("sxm.broadcast", "sxm0", [word], Reference(None, address(0, (1, TOKEN, 0, 0, chip.lanes - 1))),
                  result=result)  # fmt: skip
@@ -58,7 +59,8 @@ def token_scale(context: Context, node: Node, rows: Layout) -> Vector:
 
 def table_of(context: Context, name: str, rows: Layout, columns: Layout) -> tuple[Object, ...]:
     """The tiles of a matrix outside the layers, placed when first asked for."""
-    if name not in context.tables:
+    tables = context.placed.tables
+    if name not in tables:
         weight = np.asarray(context.model.graph.constants[name], np.int8)
-        context.tables[name] = context.placement.table(name, weight, rows, columns)
-    return context.tables[name]
+        tables[name] = context.placement.table(name, weight, rows, columns)
+    return tables[name]

@@ -8,30 +8,15 @@ import numpy.typing as npt
 
 from waterclock.chip import Chip
 from waterclock.compiler.issues import Arrival, Issue, Scheduled
-from waterclock.compiler.place import LAYER_LEVEL
-from waterclock.compiler.tileops import Broadcast, Immediate, Reference
+from waterclock.compiler.passes import Control, Entry, Placed, queue_entries
+from waterclock.compiler.tileops import Axis, Broadcast, Immediate, Reference
 from waterclock.compiler.words import Words
 from waterclock.isa.program import NO_PRODUCER, Object, Role, empty_flow, empty_instructions, instruction_id
-from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, Direction, OperandKind, Records
+from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, Records
 from waterclock.isa.table import INSTRUCTIONS, OPCODES
-
-assert LAYER_LEVEL < NUM_LEVELS
 
 _SIDE_KINDS = (OperandKind.EAST, OperandKind.WEST)
 _SIDE_DIRECTIONS = (Direction.EAST, Direction.WEST)
-
-
-@dataclass(frozen=True)
-class Control:
-    """An `icu` entry: its mnemonic and numbers."""
-
-    mnemonic: str
-    n: int
-    distance: int = 0
-    body: int = 0
-
-
-Entry = Control | Issue
 
 
 @dataclass(frozen=True)
@@ -51,10 +36,10 @@ def emit(segments: Sequence[Scheduled], chip: Chip, words: Words, objects: Seque
     entries = {queue.name: queue_entries(queue.number, segments) for queue in chip.queues}
     entries = {name: rows for name, rows in entries.items() if len(rows) > 1}
     ids = {
-        entry: instruction_id(chip.queue_by_name[name].number, i)
+        entry.issue: instruction_id(chip.queue_by_name[name].number, i)
         for name, rows in entries.items()
         for i, entry in enumerate(rows)
-        if isinstance(entry, Issue)
+        if isinstance(entry, Placed) and entry.is_pattern
     }
     operations = tuple(dict.fromkeys(issue.operation for scheduled in segments for issue in scheduled.issues))
     writer = _Writer(words, {obj: i for i, obj in enumerate(objects)}, ids, stored_issues(segments))
@@ -65,39 +50,10 @@ def emit(segments: Sequence[Scheduled], chip: Chip, words: Words, objects: Seque
     for name, rows in entries.items():
         queues[name], flow[name] = writer.queue(rows, segments)
         labels[name] = np.array(
-            [label_by_operation[row.operation] if isinstance(row, Issue) else -1 for row in rows], np.int32
+            [label_by_operation[row.issue.operation] if isinstance(row, Placed) else -1 for row in rows], np.int32
         )
     length = sum(scheduled.length_cycles * scheduled.segment.count for scheduled in segments)
     return Emitted(queues, flow, labels, operations, ids, length)
-
-
-def queue_entries(queue: int, segments: Sequence[Scheduled]) -> list[Entry]:
-    """One queue's entries: issues in order of time, waits between them, and a loop around each repeated segment."""
-    issues = [sorted((i for i in s.issues if i.queue == queue), key=lambda i: i.t) for s in segments]
-    entries: list[Entry] = [Control("icu.start", 0)]
-    cursor = start = 0
-    for index, (scheduled, mine) in enumerate(zip(segments, issues, strict=True)):
-        count, period = scheduled.segment.count, scheduled.length_cycles
-        if mine:
-            # A loop's successor can't issue before the loop's own offset in the period: begin early enough for it.
-            later = [rows[0].t for rows in issues[index + 1 : index + 2] if rows and count > 1]
-            begin = min([mine[0].t, *later])
-            _wait(entries, start + begin - cursor)
-            first, cursor = len(entries), start + begin
-            for issue in mine:
-                _wait(entries, start + issue.t - cursor)
-                entries.append(issue)
-                cursor = start + issue.t + 1
-            if count > 1:
-                entries.append(Control("icu.loop", count, period, len(entries) - first))
-                cursor = start + begin + count * period
-        start += count * period
-    return entries
-
-
-def _wait(entries: list[Entry], cycles: int) -> None:
-    if cycles:
-        entries.append(Control("icu.nop", cycles))
 
 
 def stored_issues(segments: Sequence[Scheduled]) -> dict[tuple[str, str], Issue]:
@@ -127,20 +83,25 @@ class _Writer:
             if isinstance(entry, Control):
                 row["n"], row["distance"], row["body"] = entry.n, entry.distance, entry.body
             else:
+                issue = entry.issue
                 self._operands(entry, row, meant)
-                self._result(entry, row)
+                self._result(issue, row)
                 self._address(entry, row, meant)
-                self._memory(entry, meant, segments, segment_by_issue[entry])
+                self._memory(issue, meant, segments, segment_by_issue[issue])
+                meant["stands_for"], meant["token"] = self.ids[issue], entry.token
         return rows, flow
 
-    def _operands(self, issue: Issue, row: np.void, meant: np.void) -> None:
+    def _operands(self, entry: Placed, row: np.void, meant: np.void) -> None:
+        issue = entry.issue
         for name, operand, xor in zip(OPERAND_NAMES, issue.operands, issue.xors, strict=False):
             field = row[name]
             field["xor"] = xor
             if isinstance(operand, Immediate):
                 field["kind"], row["scalar"] = OperandKind.IMMEDIATE, operand.bits
             elif isinstance(operand, Broadcast):
-                field["kind"], field["index"], row["scalar"] = OperandKind.PARAM, operand.param, operand.const
+                field["kind"], field["index"] = OperandKind.PARAM, operand.param
+                row["scalar"] = operand.const + operand.token_step * entry.token
+                row["scalar_step"] = entry.nest.by_level({Axis.TOKEN: operand.token_step})
             else:
                 field["kind"], field["index"] = _register(operand)
                 meant[name]["first"] = self.ids[operand.producer]
@@ -161,14 +122,15 @@ class _Writer:
         if issue.live is not None and issue.live.produced is issue and issue.live.hold is not None:
             result["hold"] = issue.live.hold[0] + 1
 
-    def _address(self, issue: Issue, row: np.void, meant: np.void) -> None:
+    def _address(self, entry: Placed, row: np.void, meant: np.void) -> None:
+        issue = entry.issue
         if issue.place is not None:
-            row["place"] = meant["place"] = issue.place
+            row["place"] = meant["place"] = _in_loops(issue.place, entry)
         reference = issue.address or (self.words.by_copy.get(issue.copy) if issue.copy else None)
         if reference is None:
             return
         scale = 4 if _counts_bytes(issue) else 1
-        place, base = _scaled(reference, scale), 0
+        place, base = _scaled(_in_loops(reference.address, entry), scale), 0
         if reference.object is not None:
             meant["object"] = self.index_by_object[reference.object]
             base = reference.object.base * scale
@@ -179,6 +141,7 @@ class _Writer:
         """Who wrote what is read: an issue of this segment, else of an earlier one, around the loop too."""
         if issue.writer is not None:
             meant["memory"]["first"] = self.ids[issue.writer]
+            meant["memory"]["ahead"] = _tokens_ahead(issue, segments[segment].interval_cycles)
             return
         home = issue.copy.home.object if issue.copy and issue.copy.home else None
         if home is None or home.role is not Role.TEMPORARY or issue.mnemonic.startswith("mem.write"):
@@ -188,6 +151,14 @@ class _Writer:
         meant["memory"]["first"] = next((i for i in reversed(before) if i != NO_PRODUCER), NO_PRODUCER)
         if segments[segment].segment.count > 1:
             meant["memory"]["carried"] = own
+            meant["memory"]["around"] = int(segments[segment].segment.num_tokens > 1)
+
+
+def _tokens_ahead(issue: Issue, interval_cycles: int) -> int:
+    """How many later tokens have written, when an issue reads, what all tokens share."""
+    assert issue.writer is not None
+    shared = issue.copy is None or issue.copy.home is not None
+    return (issue.t - 1 - issue.writer.t) // interval_cycles if shared else 0
 
 
 def _register(arrival: Arrival) -> tuple[OperandKind, int]:
@@ -202,8 +173,19 @@ def _counts_bytes(issue: Issue) -> bool:
     return operand is not None and operand.word == "byte"
 
 
-def _scaled(reference: Reference, scale: int) -> Records:
-    place = reference.address.copy()
+def _in_loops(by_axis: Records, entry: Placed) -> Records:
+    """An address by axis as the entry has it: by loop level, from the entry's first token on."""
+    place = by_axis.copy()
+    place["base"] += by_axis["stride"][Axis.TOKEN] * entry.token
+    place["stride"] = entry.nest.by_level({axis: by_axis["stride"][axis] for axis in Axis})
+    for own, term in zip(place["term"], by_axis["term"], strict=True):
+        own["const"] += term["step"][Axis.TOKEN] * entry.token
+        own["step"] = entry.nest.by_level({axis: term["step"][axis] for axis in Axis})
+    return place
+
+
+def _scaled(address: Records, scale: int) -> Records:
+    place = address.copy()
     for name in ("base", "stride"):
         place[name] *= scale
     place["term"]["stride"] *= scale

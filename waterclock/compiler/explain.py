@@ -64,7 +64,7 @@ def explain(segments: Sequence[Scheduled], chip: Chip, bound: Bound) -> Explanat
     shares = {kind: [row.utilization for row in slices if row.slice.startswith(kind)] for kind in ("mxm", "vxm")}
     return Explanation(
         length_cycles=length,
-        segments=tuple(SegmentRow(s.segment.name, s.segment.count, s.length_cycles, len(s.issues)) for s in segments),
+        segments=tuple(segment_row(s) for s in segments),
         operations=tuple(row for s in segments for row in operation_rows(s)),
         slices=slices,
         busiest_slice=max(slices, key=lambda row: row.utilization).slice,
@@ -77,12 +77,18 @@ def explain(segments: Sequence[Scheduled], chip: Chip, bound: Bound) -> Explanat
     )
 
 
+def segment_row(scheduled: Scheduled) -> SegmentRow:
+    """The figures of a segment."""
+    segment, num_issues = scheduled.segment, len(scheduled.issues)
+    return SegmentRow(segment.name, segment.count, scheduled.length_cycles, num_issues * segment.num_tokens)
+
+
 def slice_rows(segments: Sequence[Scheduled], chip: Chip, length_cycles: int) -> tuple[SliceRow, ...]:
     """Issues by slice, every run of a repeated segment counted."""
     issues: Counter[str] = Counter()
     for scheduled in segments:
         for issue in scheduled.issues:
-            issues[chip.queues[issue.queue].slice.name] += scheduled.segment.count
+            issues[chip.queues[issue.queue].slice.name] += scheduled.segment.count * scheduled.segment.num_tokens
     return tuple(
         SliceRow(s.name, issues[s.name], issues[s.name] / (length_cycles * s.num_queues))
         for s in chip.slices
@@ -107,7 +113,7 @@ def chain_cycles(scheduled: Scheduled) -> Counter[str]:
     there last (a value in MEM: when it was written, not when it was read)."""
     cycles: Counter[str] = Counter()
     issue = max(scheduled.issues, key=lambda i: (i.t, i.queue))
-    end = scheduled.length_cycles
+    end = scheduled.token_cycles
     while True:
         producers = [operand.producer for operand in issue.operands if isinstance(operand, Arrival)]
         producers += [before for before in (issue.writer, issue.previous) if before is not None]

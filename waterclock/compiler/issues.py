@@ -76,10 +76,17 @@ class Live:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A segment in space and time: cycles count from its start."""
+    """A segment in space and time: cycles count from its start. Its tokens begin `interval_cycles` apart, and each
+    takes `token_cycles`."""
 
     segment: Segment
     issues: tuple[Issue, ...]
-    length_cycles: int
+    token_cycles: int
+    interval_cycles: int
     outputs: tuple[Copy, ...]
     temporaries: tuple[Copy, ...]
+
+    @property
+    def length_cycles(self) -> int:
+        """The cycles of one run: all tokens."""
+        return (self.segment.num_tokens - 1) * self.interval_cycles + self.token_cycles

@@ -13,33 +13,53 @@ from waterclock.chip import Chip
 from waterclock.compiler.argmax import argmax
 from waterclock.compiler.attention import attention, position_masks, rope, rope_vectors
 from waterclock.compiler.builder import Builder
-from waterclock.compiler.context import LOG2_E, Context, Lowering, model_layouts
+from waterclock.compiler.context import (
+    LAST,
+    LOG2_E,
+    TOKEN,
+    Context,
+    Lowering,
+    Placed,
+    Shape,
+    mask_of,
+    model_layouts,
+)
 from waterclock.compiler.embedding import embedding, table_of
 from waterclock.compiler.layout import Layout
 from waterclock.compiler.model import LayeredGraph
 from waterclock.compiler.place import Placement, TileGrid, reference
-from waterclock.compiler.tileops import Link, Segment, Vector
+from waterclock.compiler.tileops import Link, Segment, TileOp, Use, Vector
 from waterclock.frontends.graph import Node
 from waterclock.isa.program import Role
 
 
-def lower(model: LayeredGraph, chip: Chip, placement: Placement, num_positions: int) -> tuple[Segment, ...]:
-    """Segments for one decode step with a context bucket of `num_positions` positions; the last one's outputs are the
-    vectors of the logits."""
-    context = Context(chip, model, placement, num_positions, Builder(chip.lanes))
-    context.layouts = model_layouts(model.graph, chip.lanes)
-    context.plan = plan_weights(context)
+TOKENS = "tokens"
+"""The MEM object where the host leaves the tokens of a launch, one in every lane of a word."""
+
+
+def place(model: LayeredGraph, chip: Chip, max_context: int) -> Placed:
+    """Room for a model with a KV cache of `max_context` positions: layouts, and which MXM holds what."""
+    placement = Placement(chip, model.num_layers, max_context)
+    layouts = model_layouts(model.graph, chip.lanes)
+    return Placed(chip, model, placement, layouts, plan_weights(model, placement, layouts))
+
+
+def lower(placed: Placed, shape: Shape) -> tuple[Segment, ...]:
+    """The segments of a program; the last one's outputs are the vectors of the logits."""
+    context = Context(placed, shape, Builder(placed.chip.lanes))
     return prologue(context), layer(context), head(context)
 
 
-def plan_weights(context: Context) -> dict[str, list[list[tuple[int, range]]]]:
+def plan_weights(
+    model: LayeredGraph, placement: Placement, layouts: Mapping[str, Layout]
+) -> dict[str, list[list[tuple[int, range]]]]:
     """Which MXM holds which tiles of a layer: matrices with one input are spread together."""
     groups: dict[str, list[tuple[str, int, int]]] = {}
-    for node in context.model.layer_nodes:
+    for node in model.layer_nodes:
         if node.op == "linear_int8":
-            rows, columns = context.layouts[node.outputs[0]], context.layouts[node.inputs[0]]
+            rows, columns = layouts[node.outputs[0]], layouts[node.inputs[0]]
             groups.setdefault(node.inputs[0], []).append((node.outputs[0], rows.num_vectors, columns.num_vectors))
-    return context.placement.plan_layer(list(groups.values()))
+    return placement.plan_layer(list(groups.values()))
 
 
 def lower_nodes(context: Context, nodes: Sequence[Node]) -> None:
@@ -52,16 +72,29 @@ def lower_nodes(context: Context, nodes: Sequence[Node]) -> None:
 
 def prologue(context: Context) -> Segment:
     """What happens once a token before the layers: embedding, RoPE vectors, masks."""
+    context.builder.operation = "token"
+    context.builder.after = next_token(context)
     lower_nodes(context, context.model.before)
+    context.builder.after = None
     context.builder.operation = "rope"
     rope_vectors(context)
     context.builder.operation = "mask"
     position_masks(context)
     for i, vector in enumerate(context.vectors[context.model.layer_input]):
-        home = reference(context.placement.words(f"residual[{i}]", 1, Role.TEMPORARY))
+        home = context.word_of_token(f"residual[{i}]")
         context.stores[vector] = home
         context.vectors[context.model.layer_input][i] = Vector(f"residual[{i}]", homes=(home,))
-    return close(context, "prologue")
+    return close(context, "prologue", num_tokens=context.shape.num_tokens)
+
+
+def next_token(context: Context) -> TileOp | None:
+    """Where the launch has several tokens, the next of those that the host left in MEM becomes the parameter."""
+    if context.shape.num_tokens == 1:
+        return None
+    words = context.placement.words(TOKENS, context.shape.num_tokens, Role.STATE)
+    token = Vector(TOKENS, homes=(reference(words, token_stride=1),))
+    setter = TileOp("icu.set_param", (Use(token),), None, TOKENS, settings={"param": TOKEN})
+    return context.builder.emit(setter)
 
 
 def layer(context: Context) -> Segment:
@@ -70,9 +103,16 @@ def layer(context: Context) -> Segment:
     lower_nodes(context, context.model.layer_nodes)
     for vector, home in zip(context.vectors[context.model.layer_output], residual, strict=True):
         context.stores[vector] = home.homes[0]
-    segment = close(context, "layer", context.model.num_layers)
-    context.vectors[context.model.head_input] = residual
+    segment = close(context, "layer", context.model.num_layers, context.shape.num_tokens)
+    context.vectors[context.model.head_input] = [last_of(vector) for vector in residual]
     return segment
+
+
+def last_of(residual: Vector) -> Vector:
+    """The residual stream of the token whose logits are wanted."""
+    (home,) = residual.homes
+    assert home.object is not None
+    return Vector(residual.name, homes=(reference(home.object, 0, (1, LAST, 0, 0, mask_of(home.object.size))),))
 
 
 def head(context: Context) -> Segment:
@@ -84,9 +124,11 @@ def head(context: Context) -> Segment:
     return close(context, "head", outputs=tuple(logits))
 
 
-def close(context: Context, name: str, count: int = 1, outputs: tuple[Vector, ...] = ()) -> Segment:
+def close(
+    context: Context, name: str, count: int = 1, num_tokens: int = 1, outputs: tuple[Vector, ...] = ()
+) -> Segment:
     """The segment built so far; the next one starts empty."""
-    segment = Segment(name, context.builder.operations, dict(context.stores), outputs, count)
+    segment = Segment(name, context.builder.operations, dict(context.stores), outputs, count, num_tokens)
     context.builder, context.stores = Builder(context.chip.lanes), {}
     return segment
 
@@ -94,18 +136,24 @@ def close(context: Context, name: str, count: int = 1, outputs: tuple[Vector, ..
 def weight_grid(context: Context, node: Node, rows: Layout, columns: Layout) -> TileGrid:
     """The tiles of a linear node, by output block."""
     if node.layer is not None:
-        weights = [np.asarray(w, np.int8) for w in context.model.constant(node, "weight")]
-        return context.placement.layer_weights(
-            context.model.label(node), weights, rows, columns, context.plan[node.outputs[0]]
-        )
+        return layer_grid(context.placed, node, rows, columns)
     return context.placement.grid(table_of(context, node.constants["weight"], rows, columns), rows.num_vectors)
+
+
+def layer_grid(placed: Placed, node: Node, rows: Layout, columns: Layout) -> TileGrid:
+    """The tiles of a linear node of the layers, placed when first asked for."""
+    name = placed.model.label(node)
+    if name not in placed.grids:
+        weights = [np.asarray(w, np.int8) for w in placed.model.constant(node, "weight")]
+        placed.grids[name] = placed.placement.layer_weights(name, weights, rows, columns, placed.plan[node.outputs[0]])
+    return placed.grids[name]
 
 
 def linear(context: Context, node: Node) -> list[list[Vector]]:
     """(int32 sums, as fp32, times the outputs' scales) times the token's scale."""
     build = context.builder
     x, (token,) = (context.vectors[name] for name in node.inputs)
-    rows, columns = context.layouts[node.outputs[0]], context.layouts[node.inputs[0]]
+    rows, columns = context.placed.layouts[node.outputs[0]], context.placed.layouts[node.inputs[0]]
     grid = weight_grid(context, node, rows, columns)
     data = np.stack([rows.spread(np.asarray(s)) for s in context.model.constant(node, "scale")])
     name = f"{context.model.label(node)}.scale"
@@ -136,7 +184,7 @@ def hadamard(context: Context, node: Node) -> list[list[Vector]]:
 
 
 def scale(context: Context, node: Node) -> list[list[Vector]]:
-    layout = context.layouts[node.inputs[0]]
+    layout = context.placed.layouts[node.inputs[0]]
     data = np.stack([layout.spread(np.asarray(w)) for w in context.model.constant(node, "weight")])
     weights = [
         context.constant(f"{context.model.label(node)}[{j}]", data[:, j : j + 1]) for j in range(layout.num_vectors)

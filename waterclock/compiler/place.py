@@ -12,13 +12,10 @@ import numpy.typing as npt
 
 from waterclock.chip import Chip, SliceKind
 from waterclock.compiler.layout import Layout
-from waterclock.compiler.tileops import Reference
+from waterclock.compiler.tileops import Axis, Reference
 from waterclock.errors import InputError
 from waterclock.isa.program import Object, Role, Space
 from waterclock.isa.record import address
-
-LAYER_LEVEL = 1
-"""The loop level over layers: addresses of per-layer objects step by their stride on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +38,13 @@ TileGrid = tuple[tuple[Part, ...], ...]
 """For each output block of a weight matrix the parts whose int32 sums add up to it."""
 
 
-def reference(obj: Object, index: int = 0, *terms: tuple[int, int, int, int, int]) -> Reference:
-    """Word or tile `index` (+ terms) of the object, in the copy of the current layer."""
-    strides = {LAYER_LEVEL: obj.stride} if obj.num_layers > 1 else None
-    return Reference(obj, address(index, *terms, strides=strides))
+def reference(
+    obj: Object, index: int = 0, *terms: tuple[int, int, int, int, int], token_stride: int = 0, token_step: int = 0
+) -> Reference:
+    """Word or tile `index` (+ terms) of the object, in the copy of the current layer; for each further token
+    `token_stride` more, and `token_step` more in each term's const."""
+    strides = {Axis.LAYER: obj.stride if obj.num_layers > 1 else 0, Axis.TOKEN: token_stride}
+    return Reference(obj, address(index, *terms, strides=strides, steps={Axis.TOKEN: token_step}))
 
 
 def assign(num_blocks: int, num_links: int, load: list[int]) -> list[list[tuple[int, range]]]:
@@ -74,6 +74,8 @@ class Placement:
         self.mxms = [s.name for s in chip.slices_of(SliceKind.MXM)]
         self.mems = [s.name for s in chip.slices_of(SliceKind.MEM)]
         self.objects: list[Object] = []
+        self._words_by_name: dict[str, Object] = {}
+        self._tiles_by_name: dict[str, Object] = {}
         self.images: list[Image] = []
         self._next_mem = 0
         self._words = dict.fromkeys(self.mems, 0)
@@ -90,7 +92,12 @@ class Placement:
     def words(
         self, name: str, size: int, role: Role, *, layered: bool = False, slice_name: str | None = None
     ) -> Object:
-        """A MEM object of `size` words (in each layer), in the given slice or the next one in turn."""
+        """The MEM object of that name, of at least `size` words (in each layer): placed, when first asked for, in the
+        given slice or the next one in turn."""
+        if name in self._words_by_name:
+            obj = self._words_by_name[name]
+            assert obj.size >= size, f"{name}: the program that needs most of it comes first"
+            return obj
         if slice_name is None:
             slice_name = self.mems[self._next_mem % len(self.mems)]
             self._next_mem += 1
@@ -98,10 +105,13 @@ class Placement:
         base = self._words[slice_name]
         self._words[slice_name] += size * copies
         self.check_room("mem.num_words", self._words[slice_name], self.chip.mem.num_words, slice_name)
-        return self._keep(Object(name, slice_name, Space.MEM, base, size, role, copies, size))
+        self._words_by_name[name] = Object(name, slice_name, Space.MEM, base, size, role, copies, size)
+        return self._keep(self._words_by_name[name])
 
     def constant(self, name: str, data: npt.NDArray[np.generic], *, slice_name: str | None = None) -> Object:
-        """A constant MEM object; `data[layer or 0, word, lane]` (fp32 or int32)."""
+        """The constant MEM object of that name; `data[layer or 0, word, lane]` (fp32 or int32)."""
+        if name in self._words_by_name:
+            return self._words_by_name[name]
         obj = self.words(name, data.shape[1], Role.CONSTANT, layered=data.shape[0] > 1, slice_name=slice_name)
         self.images.append(Image(obj, np.ascontiguousarray(data).view(np.int32)))
         return obj
@@ -188,13 +198,18 @@ class Placement:
         return Part(self.mxms[m], tuple((k, reference(obj, i)) for i, k in enumerate(links)))
 
     def kv_tiles(self, name: str, turn: int, blocks_per_vector: int) -> Object:
-        """SRAM tiles for one head's keys or values in every layer: `blocks_per_vector` runs of tiles for positions."""
+        """The SRAM tiles of that name, for one head's keys or values in every layer: `blocks_per_vector` runs of tiles
+        for positions."""
+        if name in self._tiles_by_name:
+            return self._tiles_by_name[name]
         m = turn % len(self.mxms)
         size = self.num_positions_blocks * blocks_per_vector
         base = self._sram[m]
         self._sram[m] += size * self.num_layers
         self.check_room("mxm.num_sram_tiles", self._sram[m], self.chip.mxm.num_sram_tiles, self.mxms[m])
-        return self._keep(Object(name, self.mxms[m], Space.SRAM, base, size, Role.STATE, self.num_layers, size))
+        obj = Object(name, self.mxms[m], Space.SRAM, base, size, Role.STATE, self.num_layers, size)
+        self._tiles_by_name[name] = obj
+        return self._keep(obj)
 
     def _keep(self, obj: Object) -> Object:
         self.objects.append(obj)

@@ -62,6 +62,7 @@ class Scheduler:
         self._accumulators: dict[str, list[list[tuple[int, int]]]] = {
             s.name: [[] for _ in range(chip.mxm.num_accumulators)] for s in chip.slices_of(SliceKind.MXM)
         }
+        self._waiting: dict[TileOp, dict[Vector, None]] = {}
         self._announce_readers()
 
     def _announce_readers(self) -> None:
@@ -77,6 +78,10 @@ class Scheduler:
                     live.partners += [partner for partner in lives if partner is not live]
             for vector in op.publishes if isinstance(op, TileOp) else ():
                 self._delivery.live(vector).copies.clear()
+            for vector in reads_of(op):
+                if vector.after is not None:
+                    self._waiting.setdefault(vector.after, {})[vector] = None
+                    self._delivery.live(vector).copies.clear()
 
     def by_priority(self) -> Iterator[TileOp | Chain]:
         """Operations whose producers have been placed, the one with the longest path to the end first."""
@@ -119,7 +124,7 @@ class Scheduler:
         copies = [copy for live in lives.values() for copy in live.copies if copy.home is None]
         outputs = tuple(next(c for c in lives[v].copies if c.kept) for v in self._segment.outputs)
         length = 1 + max(self._last_cycle(issue) for issue in issues)
-        return Scheduled(self._segment, issues, length, outputs, tuple(c for c in copies if not c.kept))
+        return Scheduled(self._segment, issues, length, length, outputs, tuple(c for c in copies if not c.kept))
 
     def _last_cycle(self, issue: Issue) -> int:
         """The last cycle in which the issue does something: its issue, or the arrival of its state or hold value."""
@@ -134,7 +139,7 @@ class Scheduler:
         vxm = piece.kind is SliceKind.VXM
         queues = self._alus[INSTRUCTIONS[op.mnemonic].unit] if vxm else [self._queue_by_slice[piece.name]]
         arrivals = [self._delivery.first_arrival(self._delivery.live(v), piece.x) for v in reads_of(op)]
-        earliest = max([0, *arrivals])
+        earliest = max([0, *arrivals, *([self._param_seen(op.after)] if op.after else [])])
         for patience in (PATIENCE_CYCLES, SEARCH_CYCLES):
             for t in range(earliest, earliest + patience):
                 queue = next((q for q in queues if self._timeline.free(q, t)), None)
@@ -198,6 +203,12 @@ class Scheduler:
                 self._delivery.use(operand, x)
         for vector in op.publishes:
             self._delivery.publish(vector, issue)
+        for vector in self._waiting.get(op, ()):
+            self._delivery.admit(vector, self._param_seen(op))
+
+    def _param_seen(self, setter: TileOp) -> int:
+        """The cycle from which on the launch parameter that an operation sets is seen."""
+        return self._issue_by_op[setter].t + self._chip.param_latency_cycles
 
     # A chain of matvecs.
 
@@ -318,8 +329,11 @@ def _dependencies(operations: tuple[TileOp | Chain, ...]) -> tuple[list[list[int
     missing: list[int] = []
     for i, op in enumerate(operations):
         before = {producer[v] for v in reads_of(op) if v in producer}
+        before |= {index[v.after] for v in reads_of(op) if v.after}
         if isinstance(op, Chain):
             before |= {index[link.writer] for link in op.links if link.writer}
+        elif op.after:
+            before.add(index[op.after])
         for b in sorted(before):
             after[b].append(i)
         missing.append(len(before))

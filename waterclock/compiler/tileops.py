@@ -7,6 +7,7 @@ that can), never a cycle, a queue, a stream or a register: those are the schedul
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from types import MappingProxyType
 
 from waterclock.isa.program import Object
@@ -14,10 +15,18 @@ from waterclock.isa.record import Records
 from waterclock.isa.table import Width
 
 
+class Axis(IntEnum):
+    """What a program repeats its instructions over. In the addresses here strides and steps are by axis; emit knows
+    which loop level an axis is."""
+
+    TOKEN = 1
+    LAYER = 2
+
+
 @dataclass(frozen=True)
 class Reference:
-    """A place in a logical object: `address` is added to the object's base (words or tiles). Without an object it is
-    the amount or lane that an SXM instruction takes."""
+    """A place in a logical object: `address`, by axis, is added to the object's base (words or tiles). Without an
+    object it is the amount or lane that an SXM instruction takes."""
 
     object: Object | None
     address: Records
@@ -28,12 +37,14 @@ class Vector:
     """A value of `lanes` elements; identity is by object.
 
     `homes` are places in MEM where it can be read without being produced in its segment (constants, state, other
-    segments' results); if an operation of the segment publishes it, only after that operation.
+    segments' results); if an operation of the segment publishes it, only after that operation. Where the homes'
+    addresses see a launch parameter that an operation of the segment sets, that operation is `after`.
     """
 
     name: str
     width: Width = Width.WORD
     homes: tuple[Reference, ...] = ()
+    after: "TileOp | None" = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +64,11 @@ class Immediate:
 
 @dataclass(frozen=True)
 class Broadcast:
-    """Launch parameter `param` + `const` (int32) in every lane."""
+    """Launch parameter `param` + `const` + `token_step` * token (int32) in every lane."""
 
     param: int
     const: int = 0
+    token_step: int = 0
 
 
 Operand = Use | Immediate | Broadcast
@@ -65,7 +77,7 @@ Operand = Use | Immediate | Broadcast
 @dataclass(frozen=True, eq=False)
 class TileOp:
     """One instruction to place. `publishes` lists vectors with homes that become readable when this operation (a memory
-    write) is done."""
+    write) is done; `after` sets a launch parameter that this one sees."""
 
     mnemonic: str
     operands: tuple[Operand, ...]
@@ -76,6 +88,7 @@ class TileOp:
     place: Records | None = None
     settings: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     publishes: tuple[Vector, ...] = ()
+    after: "TileOp | None" = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,8 @@ class Chain:
 
 @dataclass(frozen=True)
 class Segment:
-    """Operations in an order in which they could be executed one by one; run `count` times in a row.
+    """Operations in an order in which they could be executed one by one, for one token; run for `num_tokens` tokens,
+    and all of that `count` times in a row.
 
     `stores` says where vectors must end up in MEM. `outputs` are stored too, each at a place of the scheduler's choice.
     """
@@ -112,3 +126,4 @@ class Segment:
     stores: Mapping[Vector, Reference]
     outputs: tuple[Vector, ...] = ()
     count: int = 1
+    num_tokens: int = 1

@@ -19,18 +19,21 @@ QUEUE_SHIFT = 16
 """An instruction's id is queue number << QUEUE_SHIFT | entry index."""
 
 # Which instruction produced what an operand finds. `first` is the producer. If `carried` is not NO_PRODUCER, the
-# operand is carried around the innermost loop that holds the reader: `first` produces it for iteration 0, `carried`, in
-# the iteration before, for all others. A producer in a loop that does not hold the reader counts with its last
-# iteration.
-PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4")])
+# operand is carried around a loop that holds the reader, the innermost or one `around` further out: `first` produces it
+# for iteration 0, `carried`, in the iteration before, for all others. A producer in a loop that does not hold the
+# reader counts with its last iteration. In the innermost loop that holds both the producer is `ahead` iterations
+# further than the reader, or in the last one.
+PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4"), ("around", "i1"), ("ahead", "<i2")])
 
 # One row for each entry of a queue. Operands a, b, c; `memory`: the last instruction of this launch that wrote any of
 # the MEM word or tile that is read; `acc`: the accumulator's matvec before a matvec that is not `first`. `object` is
 # the index of the Object that the record's `address` lies in (-1 where it has none), `address` what is added to the
 # object's base (times 4 for byte addresses), `place` the lane or row meant.
+# Where iterations of a loop overlap, an entry in the loop begins with iteration `token`, not 0, and what is written out
+# before and after the loop is iteration `token` of the instruction that it `stands_for` (NO_PRODUCER: none but itself).
 FLOW = np.dtype([
     ("a", PRODUCER), ("b", PRODUCER), ("c", PRODUCER), ("memory", PRODUCER), ("acc", PRODUCER),
-    ("object", "<i4"), ("address", ADDRESS), ("place", ADDRESS),
+    ("object", "<i4"), ("address", ADDRESS), ("place", ADDRESS), ("stands_for", "<i4"), ("token", "<i4"),
 ])  # fmt: skip
 
 
@@ -44,7 +47,7 @@ def empty_flow(count: int) -> Records:
     rows = np.zeros(count, FLOW)
     for name in ("a", "b", "c", "memory", "acc"):
         rows[name]["first"] = rows[name]["carried"] = NO_PRODUCER
-    rows["object"] = -1
+    rows["object"] = rows["stands_for"] = -1
     return rows
 
 

@@ -4,7 +4,9 @@ A queue is a one-dimensional array of `INSTRUCTION` rows. Fields that a mnemonic
 uses is said by its row of the instruction table (`waterclock.isa.table`).
 """
 
+from collections.abc import Mapping
 from enum import IntEnum, IntFlag
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ NUM_LEVELS = 4
 """Nesting levels with a stride of their own: 0 is `icu.repeat`, 1 to 3 are `icu.loop`s, innermost first."""
 LEVEL_NAMES = ("r", "l1", "l2", "l3")
 NUM_TERMS = 2
+_NONE: Mapping[int, int] = MappingProxyType({})
 
 
 class OperandKind(IntEnum):
@@ -69,14 +72,22 @@ INSTRUCTION = np.dtype([
 OPERAND_NAMES = ("a", "b", "c")
 
 
-def address(base: int = 0, *terms: tuple[int, int, int, int, int], strides: dict[int, int] | None = None) -> Records:
-    """A scalar `ADDRESS`: base + terms (stride, param, const, shift, mask) and a stride per level."""
+def address(
+    base: int = 0,
+    *terms: tuple[int, int, int, int, int],
+    strides: Mapping[int, int] = _NONE,
+    steps: Mapping[int, int] = _NONE,
+) -> Records:
+    """A scalar `ADDRESS`: base + terms (stride, param, const, shift, mask), a stride for each level, and a step for
+    each level in all of the terms."""
     row = np.zeros((), ADDRESS)
     row["base"] = base
-    for level, stride in (strides or {}).items():
+    for level, stride in strides.items():
         row["stride"][level] = stride
     for i, (stride, param, const, shift, mask) in enumerate(terms):
         term = row["term"][i]
         term["used"], term["stride"], term["param"] = 1, stride, param
         term["const"], term["shift"], term["mask"] = const, shift, mask
+        for level, step in steps.items():
+            term["step"][level] = step
     return row

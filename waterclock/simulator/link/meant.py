@@ -3,8 +3,9 @@
 A flow row names instructions; loops decide which issue of one is meant. Levels are matched from the outermost inwards:
 a level of the producer holds the reader too if it is the same loop (of one queue: the same entry; of two queues: one
 with as many runs and the same period), and so are all around it. There the producer is in the reader's run, elsewhere
-in its last. `carried` counts back one run of the innermost loop that holds reader and producer, or of the repeat where
-an instruction reads itself. What wrote a memory in another loop is the last run that wrote what is read, not the last.
+in its last. `carried` counts back one run of the innermost loop that holds reader and producer (or of one further out),
+or of the repeat where an instruction reads itself. What wrote a memory in another loop is the last run that wrote what
+is read, not the last. What is written out before and after a loop counts as further runs of the instruction in the loop.
 """
 
 from dataclasses import dataclass
@@ -68,31 +69,39 @@ class Meaning:
         self.linked = linked
         self.flow = flow
         self.chains = _Chains(linked.rows)
+        itself = np.arange(len(flow))
+        named = self._row_of(flow["stands_for"].astype(np.int64))
+        self.pattern = np.where(named < 0, itself, named)
+        depth = self.chains.depth
+        self.malformed_rows = (named == _NO_SUCH_ROW) | (
+            (self.pattern != itself) & (depth[self.pattern] != depth + 1)
+        )
 
     def deviates(self, found: Longs, name: str, *, by_address: bool = False) -> Bools:
         """[n]: which events find another producer than the flow's column `name` means.
 
         `found` holds events. With `by_address` a producer in a loop that does not hold the reader may be in any run.
         """
-        linked = self.linked
-        reader = linked.row.astype(np.int64)
-        first, carried = (
-            self._row_of(self.flow[name][which].astype(np.int64))[reader] for which in ("first", "carried")
-        )
+        linked, meant = self.linked, self.flow[name]
+        row = linked.row.astype(np.int64)
+        first, carried = (self._row_of(meant[which].astype(np.int64))[row] for which in ("first", "carried"))
         event = np.flatnonzero((first != NO_PRODUCER) | (carried != NO_PRODUCER) | (found >= 0))
-        reader, first, carried, found = reader[event], first[event], carried[event], found[event]
+        row, first, carried, found = row[event], first[event], carried[event], found[event]
+        reader, ahead = self.pattern[row], meant["ahead"].astype(np.int64)[row]
         run = self._runs(event)
         place = np.full(len(event), -1, np.int64)
         place[carried >= 0] = self.chains.carrying_place(reader[carried >= 0], carried[carried >= 0])
+        place -= np.where(place >= 0, meant["around"].astype(np.int64)[row], 0)
         goes_back = (place >= 0) & (np.take_along_axis(run, np.maximum(place, 0)[:, None], axis=1)[:, 0] > 0)
         producer = np.where(goes_back, carried, first)
         back = goes_back[:, None] & (np.arange(NUM_LEVELS) == place[:, None])
         shared = self.chains.shared(reader, np.maximum(producer, 0))
-        last = self.chains.inwards(linked.rows.runs, np.maximum(producer, 0), 1) - 1
-        run_meant = np.where(shared, run - back, last)
+        last = self._last_runs(np.maximum(producer, 0))
+        innermost = np.arange(NUM_LEVELS) == (shared.sum(axis=1) - 1)[:, None]
+        run_meant = np.where(shared, np.minimum(run - back + innermost * ahead[:, None], last), last)
         in_run = (self._runs(np.maximum(found, 0)) == run_meant) | (~shared & by_address)
-        right = (found >= 0) & (linked.row[found] == producer) & in_run.all(axis=1)
-        malformed = (carried == _NO_SUCH_ROW) | ((carried >= 0) & (place < 0))
+        right = (found >= 0) & (self.pattern[linked.row[found]] == producer) & in_run.all(axis=1)
+        malformed = (carried == _NO_SUCH_ROW) | ((carried >= 0) & (place < 0)) | self.malformed_rows[row]
         bad = np.zeros(len(linked), np.bool_)
         bad[event] = malformed | ~np.where(producer == NO_PRODUCER, found < 0, right)
         return bad
@@ -102,7 +111,25 @@ class Meaning:
         row = self.linked.row[event].astype(np.int64)
         level = self.chains.level[row]
         runs = np.take_along_axis(self.linked.iteration[event].astype(np.int64), np.maximum(level, 0), axis=1)
-        return np.where(level >= 0, runs, 0)
+        innermost = np.arange(NUM_LEVELS) == (self.chains.depth[self.pattern[row]] - 1)[:, None]
+        return np.where(level >= 0, runs, 0) + innermost * self.flow["token"].astype(np.int64)[row, None]
+
+    @cached_property
+    def _last_token(self) -> Longs:
+        """[m]: the last run of the innermost loop around each row, what is written out of it counted."""
+        rows = np.arange(len(self.flow))
+        runs = np.where(self.chains.depth > 0, self.linked.rows.runs[:, 1], 1)
+        last = np.zeros(len(rows), np.int64)
+        written_out = self.pattern != rows
+        tokens = self.flow["token"] + np.where(written_out, 0, runs - 1)
+        np.maximum.at(last, self.pattern, tokens)
+        return last
+
+    def _last_runs(self, row: Longs) -> Longs:
+        """[k, 4]: the last run of each level of the rows, by place from the outermost."""
+        last = self.chains.inwards(self.linked.rows.runs, row, 1) - 1
+        innermost = np.arange(NUM_LEVELS) == (self.chains.depth[row] - 1)[:, None]
+        return np.where(innermost, self._last_token[row][:, None], last)
 
     def _row_of(self, instruction: Longs) -> Longs:
         """The row that each instruction id names, NO_PRODUCER for none, _NO_SUCH_ROW for no row of the program."""
