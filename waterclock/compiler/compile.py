@@ -81,6 +81,8 @@ def check_shape(shape: Shape, chip: Chip, context: int) -> None:
         raise InputError(f"{what}: must be a multiple of the chip's {chip.lanes} lanes, at most {context}")
     if not 1 <= shape.num_tokens <= shape.num_positions:
         raise InputError(f"{what}: must be at least as many as the {shape.num_tokens} tokens of a launch")
+    if shape.num_tokens > chip.lanes:
+        raise InputError(f"{shape.name}: {shape.num_tokens} tokens: must be at most the chip's {chip.lanes} lanes")
 
 
 def program_of(placed: Placed, shape: Shape, segments: tuple[Scheduled, ...]) -> Program:

@@ -57,8 +57,9 @@ class Delivery:
         self.live(vector).copies = [Copy(self._mem_of(home), writer.t + 1, home, writer) for home in vector.homes]
 
     def admit(self, vector: Vector, available: int) -> None:
-        """The homes of a vector can be read from cycle `available` on."""
-        self.live(vector).copies = [Copy(self._mem_of(home), available, home) for home in vector.homes]
+        """The homes of a vector can be read from cycle `available` on, until a token later they are others."""
+        until = available + self.timeline.interval_cycles
+        self.live(vector).copies = [Copy(self._mem_of(home), available, home, until=until) for home in vector.homes]
 
     def first_arrival(self, live: Live, x: int) -> int:
         """The first cycle in which the value can be at position x."""
@@ -107,7 +108,7 @@ class Delivery:
         for copy in sorted(live.copies, key=lambda c: abs(self.mem_x[c.mem] - x)):
             mem_x, queue = self.mem_x[copy.mem], self.mem_queue[copy.mem]
             read = t - abs(mem_x - x) - self._read_cycles
-            if read < copy.available or not self.timeline.free(queue, read):
+            if not copy.available <= read < copy.until or not self.timeline.free(queue, read):
                 continue
             side = EAST if x >= mem_x else WEST
             source = self.timeline.source(mem_x, read + self._read_cycles, live.vector.width, [(side, x)])
@@ -203,7 +204,7 @@ class Delivery:
             return True
         avoid = taken | self._places(live)
         for copy in list(live.copies):
-            for t in range(copy.available, copy.available + MAX_WAIT_CYCLES):
+            for t in range(copy.available, min(copy.available + MAX_WAIT_CYCLES, copy.until)):
                 if self.timeline.free(self.mem_queue[copy.mem], t) and self._move(live, copy, t, avoid):
                     return True
         return False

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from waterclock.compiler.tileops import Broadcast, Immediate, Reference, Segment, Vector
-from waterclock.compiler.timeline import Source
+from waterclock.compiler.timeline import NEVER, Source
 from waterclock.isa.record import Records
 
 
@@ -49,7 +49,7 @@ class Copy:
     """A place in MEM slice `mem` (index) from which a value can be read at `available` or later.
 
     `home` is None for a temporary, whose word is chosen when the schedule is complete; `writer` is the issue of this
-    segment that writes it; `kept` says that others need it too.
+    segment that writes it; `kept` says that others need it too. From cycle `until` on it holds something else.
     """
 
     mem: int
@@ -58,6 +58,7 @@ class Copy:
     writer: Issue | None = None
     kept: bool = False
     reads: list[int] = field(default_factory=lambda: list[int]())
+    until: int = NEVER
 
 
 @dataclass(eq=False)
@@ -85,6 +86,11 @@ class Scheduled:
     interval_cycles: int
     outputs: tuple[Copy, ...]
     temporaries: tuple[Copy, ...]
+
+    @property
+    def num_stages(self) -> int:
+        """Tokens that are under way at once."""
+        return -(-self.token_cycles // self.interval_cycles)
 
     @property
     def length_cycles(self) -> int:

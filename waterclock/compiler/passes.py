@@ -94,7 +94,7 @@ def segment_passes(scheduled: Scheduled, queue: int) -> Iterator[Pass]:
     """What a queue does in one run of a segment; passes without entries are left out."""
     issues = sorted((i for i in scheduled.issues if i.queue == queue), key=lambda i: i.t)
     segment, interval = scheduled.segment, scheduled.interval_cycles
-    num_stages = -(-scheduled.token_cycles // interval)
+    num_stages = scheduled.num_stages
     num_windows, outer = segment.num_tokens + num_stages - 1, (Axis.LAYER,) if segment.count > 1 else ()
     runs = segment.num_tokens - num_stages + 1
     assert runs > 0, f"segment {segment.name}: {num_stages} stages, {segment.num_tokens} tokens"

@@ -4,6 +4,7 @@ List scheduling: operations are taken by the longest path that still depends on 
 cycle in which everything fits: its queue, its operands, its result and the store that keeps the result.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
@@ -11,7 +12,7 @@ from waterclock.chip import Chip, SliceKind
 from waterclock.compiler.delivery import Delivery
 from waterclock.compiler.issues import Arrival, Issue, Scheduled
 from waterclock.compiler.tileops import Chain, Link, Segment, TileOp, Use, Vector
-from waterclock.compiler.timeline import Bank, Timeline
+from waterclock.compiler.timeline import NEVER, NO_INTERVAL, Bank, Timeline
 from waterclock.errors import WaterclockError
 from waterclock.isa.program import Space
 from waterclock.isa.table import INSTRUCTIONS, Unit
@@ -19,6 +20,8 @@ from waterclock.isa.table import INSTRUCTIONS, Unit
 SEARCH_CYCLES = 20_000
 PATIENCE_CYCLES = 200
 """So long a search without success is taken for two operands in one single-port slice."""
+INTERVAL_GROWTH = 0.04
+"""Tokens begin so much further apart where nothing was found."""
 
 
 class ScheduleError(WaterclockError):
@@ -27,10 +30,35 @@ class ScheduleError(WaterclockError):
 
 def schedule(segment: Segment, chip: Chip) -> Scheduled:
     """Place all operations of a segment; the same input gives the same schedule."""
-    scheduler = Scheduler(segment, chip)
+    if segment.num_tokens == 1:
+        return _scheduled(segment, chip)
+    interval = shortest_interval(segment, chip)
+    while True:
+        try:
+            scheduled = _scheduled(segment, chip, interval)
+        except ScheduleError:
+            scheduled = None
+        if scheduled is not None and scheduled.num_stages < segment.num_tokens:
+            return scheduled
+        interval += max(1, round(interval * INTERVAL_GROWTH))
+
+
+def _scheduled(segment: Segment, chip: Chip, interval_cycles: int = NO_INTERVAL) -> Scheduled:
+    scheduler = Scheduler(segment, chip, interval_cycles)
     for op in scheduler.by_priority():
         scheduler.place(op)
     return scheduler.result()
+
+
+def shortest_interval(segment: Segment, chip: Chip) -> int:
+    """The fewest cycles between two tokens: no slice and no kind of ALU has more issues than cycles."""
+    work: Counter[str] = Counter()
+    for op in segment.operations:
+        unit = INSTRUCTIONS[op.mnemonic].unit
+        work[op.slice or "alu"] += len(op.links) if isinstance(op, Chain) else 1
+        work[unit.value] += unit is not Unit.ANY
+    count = {"alu": chip.vxm.num_alus, Unit.SPECIAL.value: chip.vxm.num_special, Unit.REDUCE.value: chip.vxm.num_reduce}
+    return max(-(-issues // count.get(name, 1)) for name, issues in work.items())
 
 
 def reads_of(op: TileOp | Chain) -> list[Vector]:
@@ -50,18 +78,16 @@ def results_of(op: TileOp | Chain) -> list[Vector]:
 class Scheduler:
     """Placement of one segment, operation by operation."""
 
-    def __init__(self, segment: Segment, chip: Chip) -> None:
+    def __init__(self, segment: Segment, chip: Chip, interval_cycles: int = NO_INTERVAL) -> None:
         self._segment, self._chip = segment, chip
-        self._timeline = Timeline(chip)
+        self._timeline = Timeline(chip, interval_cycles)
+        self._search_cycles = min(SEARCH_CYCLES, 2 * interval_cycles + PATIENCE_CYCLES)
         self._delivery = Delivery(chip, self._timeline, segment.stores, segment.outputs)
         self._latency = {row.mnemonic: row.latency(chip) for row in INSTRUCTIONS.values() if row.latency}
         self._queue_by_slice = {queue.slice.name: queue.number for queue in chip.queues}
         self._alus = _alu_orders(chip)
         self._issues: list[Issue] = []
         self._issue_by_op: dict[TileOp, Issue] = {}
-        self._accumulators: dict[str, list[list[tuple[int, int]]]] = {
-            s.name: [[] for _ in range(chip.mxm.num_accumulators)] for s in chip.slices_of(SliceKind.MXM)
-        }
         self._waiting: dict[TileOp, dict[Vector, None]] = {}
         self._announce_readers()
 
@@ -124,7 +150,8 @@ class Scheduler:
         copies = [copy for live in lives.values() for copy in live.copies if copy.home is None]
         outputs = tuple(next(c for c in lives[v].copies if c.kept) for v in self._segment.outputs)
         length = 1 + max(self._last_cycle(issue) for issue in issues)
-        return Scheduled(self._segment, issues, length, length, outputs, tuple(c for c in copies if not c.kept))
+        interval = min(self._timeline.interval_cycles, length)
+        return Scheduled(self._segment, issues, length, interval, outputs, tuple(c for c in copies if not c.kept))
 
     def _last_cycle(self, issue: Issue) -> int:
         """The last cycle in which the issue does something: its issue, or the arrival of its state or hold value."""
@@ -140,8 +167,9 @@ class Scheduler:
         queues = self._alus[INSTRUCTIONS[op.mnemonic].unit] if vxm else [self._queue_by_slice[piece.name]]
         arrivals = [self._delivery.first_arrival(self._delivery.live(v), piece.x) for v in reads_of(op)]
         earliest = max([0, *arrivals, *([self._param_seen(op.after)] if op.after else [])])
-        for patience in (PATIENCE_CYCLES, SEARCH_CYCLES):
-            for t in range(earliest, earliest + patience):
+        latest = self._param_seen(op.after) + self._timeline.interval_cycles if op.after else NEVER
+        for patience in (PATIENCE_CYCLES, self._search_cycles):
+            for t in range(earliest, min(earliest + patience, latest)):
                 queue = next((q for q in queues if self._timeline.free(q, t)), None)
                 issue = None if queue is None else self._try_instruction(op, piece.x, queue, t)
                 if issue is not None:
@@ -219,7 +247,7 @@ class Scheduler:
         writes = [self._issue_by_op[link.writer].t for link in chain.links if link.writer]
         start = max([0, min(arrivals), *(t + self._chip.mxm.write_row_cycles for t in writes)])
         t = start
-        while (t := self._soonest(chain, chain.links, x, t)) < start + SEARCH_CYCLES:
+        while (t := self._soonest(chain, chain.links, x, t)) < start + self._search_cycles:
             mark = self._timeline.mark()
             issues = self._try_chain(chain, x, t)
             if issues is not None:
@@ -252,10 +280,10 @@ class Scheduler:
                 issue.previous = issues[-1] if issues else None
                 issues.append(issue)
                 end = t
-            elif not issues or t - start > SEARCH_CYCLES:
+            elif not issues or t - start > self._search_cycles:
                 return None
             t = self._soonest(chain, left or chain.links, x, t + 1)
-        acc = self._accumulator(chain.slice, start, end)
+        acc = self._timeline.accumulator(chain.slice, start, end)
         if acc is None:
             return None
         for issue in issues:
@@ -288,17 +316,9 @@ class Scheduler:
         busy = 1 if chain.sram else self._chip.mxm.sense_cycles
         return self._timeline.take(queue, t) and self._timeline.take_bank(self._bank(chain, link, x), t, busy)
 
-    def _accumulator(self, slice_name: str, start: int, end: int) -> int | None:
-        """An accumulator that is free from the first to the last matvec."""
-        for acc, intervals in enumerate(self._accumulators[slice_name]):
-            if all(end < a or b < start for a, b in intervals):
-                intervals.append((start, end))
-                return acc
-        return None
-
     def _no_place(self, op: TileOp | Chain, earliest: int) -> ScheduleError:
         return ScheduleError(f"chip {self._chip.name}: segment {self._segment.name}: no place for {op.mnemonic} of "
-                             f"{op.operation} in {SEARCH_CYCLES} cycles from {earliest}")  # fmt: skip
+                             f"{op.operation} in {self._search_cycles} cycles from {earliest}")  # fmt: skip
 
 
 def _space(op: TileOp) -> Space | None:

@@ -1,7 +1,9 @@
 """Timeline: what is taken in space and time, with undo.
 
 Resources are queues (one issue a cycle), stream registers (one value each), tile banks (busy for some cycles after an
-access) and hold registers (an interval). All reservations are journalled: `mark` and `rollback` undo a failed try.
+access), hold registers and accumulators (an interval). All reservations are journalled: `mark` and `rollback` undo a
+failed try. Where the segment is begun anew every `interval_cycles`, before it is through, what is taken is taken in every
+interval: cycles count modulo the interval (modulo scheduling; B. R. Rau, Iterative modulo scheduling, MICRO-27, 1994).
 
 A value on a stream moves along a diagonal: position x and cycle c with c - x constant (eastward) or c + x constant
 (westward). The stream register file of one diagonal is one integer, bit x standing for position x.
@@ -10,13 +12,15 @@ A value on a stream moves along a diagonal: position x and cycle c with c - x co
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from waterclock.chip import Chip
+from waterclock.chip import Chip, SliceKind
 from waterclock.isa.record import Direction
 from waterclock.isa.table import Width
 
 Bank = tuple[int, bool, int]
 """A bank of tiles: position of its MXM, whether its cells are SRAM, number."""
 SIDES = (Direction.EAST, Direction.WEST)
+NO_INTERVAL = 1 << 40
+NEVER = 1 << 60
 
 
 @dataclass
@@ -38,13 +42,17 @@ class Source:
 class Timeline:
     """Reservations of one segment."""
 
-    def __init__(self, chip: Chip) -> None:
+    def __init__(self, chip: Chip, interval_cycles: int = NO_INTERVAL) -> None:
+        self.interval_cycles = interval_cycles
         self._busy: list[set[int]] = [set() for _ in chip.queues]
         self._streams: dict[int, int] = {}
         self._banks: dict[Bank, dict[int, int]] = {}
         self._accessed: dict[Bank, int] = {}  # bit t: an access is under way in cycle t
         self._longest_busy_cycles = max(chip.mxm.sense_cycles, chip.mxm.write_row_cycles)
         self._holds: list[list[list[int]]] = [[] for _ in range(chip.vxm.num_holds)]
+        self._accumulators: dict[str, list[list[list[int]]]] = {
+            s.name: [[] for _ in range(chip.mxm.num_accumulators)] for s in chip.slices_of(SliceKind.MXM)
+        }
         self._journal: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self._span = 2 * chip.num_streams
         self._offset = 2 * chip.num_positions
@@ -69,42 +77,47 @@ class Timeline:
         self._journal.append((undo, arguments))
 
     def free(self, queue: int, t: int) -> bool:
-        return t not in self._busy[queue]
+        return t % self.interval_cycles not in self._busy[queue]
 
     def take(self, queue: int, t: int) -> bool:
         """One issue of a queue."""
-        if t < 0 or t in self._busy[queue]:
+        if t < 0 or not self.free(queue, t):
             return False
-        self._busy[queue].add(t)
-        self._journal.append((self._busy[queue].discard, (t,)))
+        self._busy[queue].add(t % self.interval_cycles)
+        self._journal.append((self._busy[queue].discard, (t % self.interval_cycles,)))
         return True
 
     def release(self, queue: int, t: int) -> None:
         """Give an issue back, for good."""
-        self._busy[queue].discard(t)
+        self._busy[queue].discard(t % self.interval_cycles)
 
     def take_bank(self, bank: Bank, t: int, busy_cycles: int) -> bool:
         """One access of a bank that is then busy, each for a time of its own."""
-        taken = self._banks.setdefault(bank, {})
-        if any(t + d in taken for d in range(busy_cycles)):
+        taken, interval = self._banks.setdefault(bank, {}), self.interval_cycles
+        if busy_cycles > interval or any((t + d) % interval in taken for d in range(busy_cycles)):
             return False
-        if any(taken.get(t - d, 0) > d for d in range(1, self._longest_busy_cycles)):
+        if any(taken.get((t - d) % interval, 0) > d for d in range(1, self._longest_busy_cycles)):
             return False
-        taken[t] = busy_cycles
-        self._journal.append((taken.pop, (t,)))
+        taken[t % interval] = busy_cycles
+        self._journal.append((taken.pop, (t % interval,)))
         accessed = self._accessed.get(bank, 0)
-        self._accessed[bank] = accessed | ((1 << busy_cycles) - 1) << t
+        for cycle in range(t, t + busy_cycles):
+            self._accessed[bank] = self._accessed.get(bank, 0) | 1 << cycle % interval
         self._journal.append((self._accessed.__setitem__, (bank, accessed)))
         return True
 
     def next_access(self, bank: Bank, t: int) -> int:
         """The first cycle from t on in which no access of the bank is under way."""
-        accessed = self._accessed.get(bank, 0) >> t
-        return t + (~accessed & (accessed + 1)).bit_length() - 1
+        accessed, start = self._accessed.get(bank, 0), t % self.interval_cycles
+        wait = _trailing_ones(accessed >> start)
+        if start + wait < self.interval_cycles:
+            return t + wait
+        again = _trailing_ones(accessed)
+        return t + wait + again if again < start else NEVER
 
     def _key(self, x: int, t: int, side: int, track: int) -> int:
         diagonal = t + x if side else t - x
-        return (diagonal + self._offset) * self._span + 2 * track + side
+        return (diagonal + self._offset) % self.interval_cycles * self._span + 2 * track + side
 
     def extend(self, source: Source, side: int, x: int) -> bool:
         """Let the value live as far as position x on a side; x must be downstream of the source (or the source)."""
@@ -150,23 +163,43 @@ class Timeline:
 
     def hold(self, start: int, end: int) -> tuple[int, list[int]] | None:
         """A hold register from the arrival at `start` to the last read at `end`; returns its number and interval."""
-        for number, intervals in enumerate(self._holds):
-            if all(end < a or b < start for a, b in intervals):
+        return self._take_one(self._holds, start, end)
+
+    def accumulator(self, slice_name: str, start: int, end: int) -> int | None:
+        """An accumulator of an MXM that is free from the first to the last matvec of a chain; None if there is none."""
+        taken = self._take_one(self._accumulators[slice_name], start, end)
+        return None if taken is None else taken[0]
+
+    def _take_one(self, registers: list[list[list[int]]], start: int, end: int) -> tuple[int, list[int]] | None:
+        if end - start >= self.interval_cycles:
+            return None
+        for number, intervals in enumerate(registers):
+            if not any(self._meet(start, end, a, b) for a, b in intervals):
                 interval = [start, end]
                 intervals.append(interval)
                 self._journal.append((intervals.remove, (interval,)))
                 return number, interval
         return None
 
+    def _meet(self, start: int, end: int, a: int, b: int) -> bool:
+        """Whether start..end and a..b have a cycle in common, in any interval."""
+        return (a - start) % self.interval_cycles <= end - start or (start - a) % self.interval_cycles <= b - a
+
     def keep(self, number: int, interval: list[int], end: int) -> bool:
         """Read a hold register as late as `end`."""
         if end <= interval[1]:
             return True
-        if any(interval[1] < a <= end for a, _ in self._holds[number]):
+        start = interval[0]
+        others = (other for other in self._holds[number] if other is not interval)
+        if end - start >= self.interval_cycles or any(self._meet(start, end, a, b) for a, b in others):
             return False
         self._journal.append((interval.__setitem__, (1, interval[1])))
         interval[1] = end
         return True
+
+
+def _trailing_ones(bits: int) -> int:
+    return (~bits & (bits + 1)).bit_length() - 1
 
 
 def _span(a: int, b: int) -> int:
