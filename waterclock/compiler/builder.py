@@ -20,8 +20,8 @@ def bits_of(value: float) -> int:
 
 
 class Builder:
-    """Collects the operations of one segment; `operation` labels what is built, and `after` is what it waits for, until
-    they are set anew."""
+    """Collects the operations of one segment; `operation` labels what is built, and `after` sets the parameters that it
+    sees, until they are set anew."""
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -51,7 +51,8 @@ class Builder:
         assert row.result is not None
         result = self.vector(row.result.width)
         operands = tuple(_operand(source) for source in sources)
-        self.emit(TileOp(mnemonic, operands, result, self.operation, settings=settings, after=self.after))
+        after = self.after if any(isinstance(operand, Broadcast) for operand in operands) else None
+        self.emit(TileOp(mnemonic, operands, result, self.operation, settings=settings, after=after))
         return result
 
     def add(self, a: Source, b: Source) -> Vector:

@@ -178,8 +178,10 @@ class Delivery:
         return {copy.mem for copy in live.copies} | {self._mem_of(home) for home in live.vector.homes}
 
     def _choose(self, group: list[int], avoid: set[int], x: int, t: int) -> int | None:
-        """The nearest slice whose port is free when the value passes; better one that holds no partner of it."""
+        """The nearest slice whose port is free when the value passes; better one that holds no partner of it, and where
+        intervals follow one another, one whose port is not so full that what it holds could hardly be read."""
         free = [m for m in group if self.timeline.free(self.mem_queue[m], t + abs(self.mem_x[m] - x))]
+        free.sort(key=lambda m: self.timeline.eighths_taken(self.mem_queue[m]))
         return next((m for m in free if m not in avoid), free[0] if free else None)
 
     def _store(self, live: Live, source: Source, m: int, producer: Issue, home: Reference | None = None) -> None:

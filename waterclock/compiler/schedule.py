@@ -20,7 +20,7 @@ from waterclock.isa.table import INSTRUCTIONS, Unit
 SEARCH_CYCLES = 20_000
 PATIENCE_CYCLES = 200
 """So long a search without success is taken for two operands in one single-port slice."""
-INTERVAL_GROWTH = 0.04
+INTERVAL_GROWTH = 0.02
 """Tokens begin so much further apart where nothing was found."""
 
 

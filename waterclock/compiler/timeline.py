@@ -79,6 +79,10 @@ class Timeline:
     def free(self, queue: int, t: int) -> bool:
         return t % self.interval_cycles not in self._busy[queue]
 
+    def eighths_taken(self, queue: int) -> int:
+        """How much of the interval a queue is busy, in eighths; 0 where there is no interval."""
+        return 8 * len(self._busy[queue]) // self.interval_cycles
+
     def take(self, queue: int, t: int) -> bool:
         """One issue of a queue."""
         if t < 0 or not self.free(queue, t):
