@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from waterclock.isa.program import Program
 from waterclock.isa.record import Records
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE
 from waterclock.simulator.link.errors import Cause, LinkError
+
+if TYPE_CHECKING:
+    from waterclock.simulator.link.roll import Rolled
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
@@ -41,6 +45,9 @@ class Events:
 
     Control entries (start, nop, repeat, loop) are no events. Event i issues row `row[i]` of `rows`, which is entry
     `entry[i]` of the queue with number `queue[i]`, in cycle `cycle[i]`; `iteration[i]` has a count for each level.
+
+    Where loops are `rolled`, the events are those of the runs that are kept, as if there were no others: cycles too, and
+    counts may be negative, for an instruction in a loop that was written out before it.
     """
 
     program: Program
@@ -51,6 +58,7 @@ class Events:
     queue: Ints
     entry: Ints
     iteration: Ints
+    rolled: "Rolled | None"
 
     def __len__(self) -> int:
         return len(self.cycle)
@@ -58,7 +66,12 @@ class Events:
     def name(self, event: int) -> str:
         """An event in words: mnemonic, queue, entry and cycle."""
         queue = self.chip.queues[int(self.queue[event])].name
-        return f"{self._mnemonic(event)} of {queue}[{self.entry[event]}] in cycle {self.cycle[event]}"
+        return f"{self._mnemonic(event)} of {queue}[{self.entry[event]}] in cycle {self._true_cycle(event)}"
+
+    def _true_cycle(self, event: int) -> int:
+        """The cycle with all runs of all loops."""
+        row, rows = int(self.row[event]), self.rolled.rows if self.rolled else self.rows
+        return int(rows.start[row] + (self.iteration[event] * rows.period[row]).sum())
 
     def refuse(self, bad: Bools, cause: Cause, reason: Callable[[int], str]) -> None:
         """LinkError for the first event that is bad, with a reason made for it."""
@@ -73,7 +86,7 @@ class Events:
             queue=queue.name,
             entry=int(self.entry[event]),
             mnemonic=self._mnemonic(event),
-            cycle=int(self.cycle[event]),
+            cycle=self._true_cycle(event),
             iteration=tuple(int(count) for count in self.iteration[event]),
         )
 

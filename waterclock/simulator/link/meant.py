@@ -117,6 +117,8 @@ class Meaning:
     @cached_property
     def _last_token(self) -> Longs:
         """[m]: the last run of the innermost loop around each row, what is written out of it counted."""
+        if self.linked.rolled is not None:
+            return self.linked.rolled.last_kept
         rows = np.arange(len(self.flow))
         runs = np.where(self.chains.depth > 0, self.linked.rows.runs[:, 1], 1)
         last = np.zeros(len(rows), np.int64)

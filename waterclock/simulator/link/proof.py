@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from waterclock.chip import Chip
-from waterclock.isa.program import Program, empty_flow
+from waterclock.isa.program import Program
 from waterclock.isa.record import OPERAND_NAMES, Records
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.errors import Cause, LinkError
-from waterclock.simulator.link.linked import Bools, Linked, Rows
+from waterclock.simulator.link.linked import Bools, Events, Linked
 from waterclock.simulator.link.meant import Meaning
 from waterclock.simulator.link.memory import accesses
 from waterclock.simulator.link.objects import (
@@ -21,7 +21,8 @@ from waterclock.simulator.link.objects import (
     objects_of,
     places_deviate,
 )
-from waterclock.simulator.link.rebuild import rebuild
+from waterclock.simulator.link.rebuild import flow_of, rebuild
+from waterclock.simulator.link.runs import corner_events
 
 _Deviation = tuple[Bools, Cause, Callable[[int], str]]
 
@@ -34,10 +35,13 @@ def link(program: Program, chip: Chip) -> Linked:
     if program.chip_sha256 != chip.sha256:
         raise LinkError(Cause.CHIP, f"{program.name} is for another chip than {chip.name}")
     linked = rebuild(program, chip)
-    flow, shifted = _flow_of(linked.rows, program, chip)
+    flow, shifted = flow_of(linked.rows, program, chip)
     anatomy = Anatomy(linked)
     deviations = [*_producer_deviations(linked, flow), *_address_deviations(anatomy, flow)]
     _refuse_first(linked, deviations)
+    if linked.rolled is not None:
+        corners = Anatomy(corner_events(program, chip, linked.rolled))
+        _refuse_first(corners.events, _address_deviations(corners, flow))
     if shifted is not None:
         raise shifted
     check_outputs(anatomy, accesses(anatomy, addresses(anatomy, "address")))
@@ -46,23 +50,6 @@ def link(program: Program, chip: Chip) -> Linked:
             Cause.LENGTH, f"{program.name} takes {linked.length_cycles} cycles, not {program.length_cycles}"
         )
     return linked
-
-
-def _flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkError | None]:
-    """The flow row of every row, and an error where a queue has another number of entries than its flow.
-
-    Entries beyond the flow mean nothing; an earlier deviation, if there is one, says better what is wrong.
-    """
-    flow, error = empty_flow(len(rows.entry)), None
-    for number, queue in enumerate(chip.queues):
-        here = np.flatnonzero(rows.queue == number)
-        meant = program.flow.get(queue.name, flow[:0])
-        count = min(len(here), len(meant))
-        flow[here[:count]] = meant[:count]
-        if len(here) != len(meant) and error is None:
-            reason = f"the queue has {len(here)} entries, its flow {len(meant)}"
-            error = LinkError(Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count)
-    return flow, error
 
 
 def _producer_deviations(linked: Linked, flow: Records) -> list[_Deviation]:
@@ -101,7 +88,7 @@ def _address_deviations(anatomy: Anatomy, flow: Records) -> list[_Deviation]:
     ]
 
 
-def _refuse_first(linked: Linked, deviations: list[_Deviation]) -> None:
+def _refuse_first(linked: Events, deviations: list[_Deviation]) -> None:
     """LinkError for the first event that deviates in any way; of several, for the way that comes first."""
     firsts = [int(bad.argmax()) if bad.any() else len(linked) for bad, _, _ in deviations]
     bad, cause, reason = deviations[int(np.argmin(firsts))]

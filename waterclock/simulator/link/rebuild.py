@@ -4,24 +4,53 @@ import numpy as np
 
 from waterclock.chip import Chip
 from waterclock.isa.causes import IllegalEntry
-from waterclock.isa.program import Program
+from waterclock.isa.program import Program, empty_flow
+from waterclock.isa.record import Records
 from waterclock.isa.validate import check_records
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.banks import check_banks
 from waterclock.simulator.link.errors import Cause, LinkError
-from waterclock.simulator.link.linked import Events, Linked
+from waterclock.simulator.link.linked import Events, Linked, Rows
 from waterclock.simulator.link.memory import accesses, check_ranges, resolve_memory
 from waterclock.simulator.link.parameters import resolve_parameters
 from waterclock.simulator.link.registers import check_results, resolve_accumulators, resolve_holds
+from waterclock.simulator.link.roll import roll
+from waterclock.simulator.link.runs import is_in_its_run, runs_are_alike
 from waterclock.simulator.link.streams import resolve_streams
-from waterclock.simulator.link.unroll import unroll
+from waterclock.simulator.link.unroll import expanded, kept, rows_of
 
 
 def rebuild(program: Program, chip: Chip) -> Linked:
     """Whose value every operand finds, and how long a launch takes. LinkError for the first hazard found."""
-    events = unroll(program, chip)
-    _check_records(events)
+    rows = rows_of(program, chip)
+    _check_records(program, chip, rows)
+    rolled = roll(rows, flow_of(rows, program, chip)[0])
+    if rolled is not None and rolled.is_cut and runs_are_alike(program, chip, rolled):
+        linked = _rebuilt(kept(program, chip, rolled))
+        if is_in_its_run(linked):
+            return linked
+    return _rebuilt(expanded(program, chip, rows))
+
+
+def flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkError | None]:
+    """The flow row of every row, and an error where a queue has another number of entries than its flow.
+
+    Entries beyond the flow mean nothing; an earlier deviation, if there is one, says better what is wrong.
+    """
+    flow, error = empty_flow(len(rows.entry)), None
+    for number, queue in enumerate(chip.queues):
+        here = np.flatnonzero(rows.queue == number)
+        meant = program.flow.get(queue.name, flow[:0])
+        count = min(len(here), len(meant))
+        flow[here[:count]] = meant[:count]
+        if len(here) != len(meant) and error is None:
+            reason = f"the queue has {len(here)} entries, its flow {len(meant)}"
+            error = LinkError(Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count)
+    return flow, error
+
+
+def _rebuilt(events: Events) -> Linked:
     anatomy = Anatomy(events)
     producer = np.maximum(resolve_streams(anatomy), resolve_holds(anatomy))
     acc = resolve_accumulators(anatomy)
@@ -34,7 +63,7 @@ def rebuild(program: Program, chip: Chip) -> Linked:
     memory = resolve_memory(anatomy, accesses(anatomy, address))
     return Linked(
         **{name: getattr(events, name) for name in events.__dataclass_fields__},
-        length_cycles=_length_cycles(anatomy),
+        length_cycles=_length_cycles(anatomy) + (events.rolled.left_out_cycles if events.rolled else 0),
         producer=producer.astype(np.int32),
         acc=acc.astype(np.int32),
         memory=memory.astype(np.int32),
@@ -42,11 +71,10 @@ def rebuild(program: Program, chip: Chip) -> Linked:
     )
 
 
-def _check_records(events: Events) -> None:
+def _check_records(program: Program, chip: Chip, rows: Rows) -> None:
     """LinkError for the first entry of the first queue that the chip cannot hold."""
-    chip, rows = events.chip, events.rows
     try:
-        check_records(events.program.queues, chip)
+        check_records(program.queues, chip)
     except IllegalEntry as error:
         queue = chip.queue_by_name[error.queue]
         row = int(np.flatnonzero((rows.queue == queue.number) & (rows.entry == error.entry))[0])

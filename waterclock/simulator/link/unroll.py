@@ -9,7 +9,8 @@ from waterclock.isa.program import Program, empty_instructions
 from waterclock.isa.record import NUM_LEVELS, Records
 from waterclock.isa.table import CONTROL, INSTRUCTION_BY_OPCODE, OPCODES
 from waterclock.simulator.link.errors import Cause, LinkError
-from waterclock.simulator.link.linked import Events, Rows
+from waterclock.simulator.link.linked import Events, Longs, Rows
+from waterclock.simulator.link.roll import Rolled
 
 MAX_EVENTS = 1 << 26
 MAX_CYCLES = 1 << 30
@@ -20,13 +21,18 @@ _CONTROL_OPCODES = [OPCODES[mnemonic] for mnemonic in sorted(CONTROL)]
 
 def unroll(program: Program, chip: Chip) -> Events:
     """Every issue of the program, in the order of (cycle, queue number). LinkError for queues that steer nowhere."""
+    return expanded(program, chip, rows_of(program, chip))
+
+
+def rows_of(program: Program, chip: Chip) -> Rows:
+    """All entries of the program. LinkError for queues that steer nowhere."""
     for name in program.queues:
         if name not in chip.queue_by_name:
             raise LinkError(Cause.CHIP, f"{chip.name} has no such queue", queue=name)
         if not len(program.queues[name]):
             raise LinkError(Cause.CONTROL, "a queue without entries must be absent", queue=name)
     queues = [queue for queue in chip.queues if queue.name in program.queues]
-    return _expanded(program, chip, _rows([_Walk(queue, program.queues[queue.name]) for queue in queues]))
+    return _rows([_Walk(queue, program.queues[queue.name]) for queue in queues])
 
 
 class _Walk:
@@ -129,7 +135,25 @@ def _rows(walks: list[_Walk]) -> Rows:
     )
 
 
-def _expanded(program: Program, chip: Chip, rows: Rows) -> Events:
+def kept(program: Program, chip: Chip, rolled: Rolled) -> Events:
+    """The issues of the runs that are kept, in their cycles if there were no others."""
+    shift = np.cumsum([0, *(block.left_out_cycles for block in rolled.blocks)])
+    row, inner, outer = rolled.runs([(range(b.kept_inner), range(b.kept_outer)) for b in rolled.blocks])
+    block = rolled.block[row]
+    inner_period = np.array([b.inner_period for b in rolled.blocks])[block]
+    outer_period = np.array([b.kept_period for b in rolled.blocks])[block]
+    cycle = rolled.first_cycle[row] + inner * inner_period + outer * outer_period - shift[block]
+    return _events(program, chip, rolled.kept_rows, row, rolled.iteration(row, inner, outer), cycle, rolled)
+
+
+def in_runs(program: Program, chip: Chip, rolled: Rolled, row: Longs, inner: Longs, outer: Longs) -> Events:
+    """The issues of rows in these runs of their blocks, in no particular order of time."""
+    iteration = rolled.iteration(row, inner, outer)
+    return _events(program, chip, rolled.rows, row, iteration, np.arange(len(row)), rolled)
+
+
+def expanded(program: Program, chip: Chip, rows: Rows) -> Events:
+    """Every issue of these rows."""
     issuing = np.flatnonzero(~np.isin(rows.record["op"], _CONTROL_OPCODES))
     counts = rows.runs[issuing].astype(np.float64).prod(axis=1)
     if counts.sum() > MAX_EVENTS:
@@ -141,6 +165,12 @@ def _expanded(program: Program, chip: Chip, rows: Rows) -> Events:
     for level in range(NUM_LEVELS):
         rest, iteration[:, level] = np.divmod(rest, rows.runs[row, level])
     cycle = rows.start[row] + (iteration * rows.period[row]).sum(axis=1)
+    return _events(program, chip, rows, row, iteration, cycle, None)
+
+
+def _events(
+    program: Program, chip: Chip, rows: Rows, row: Longs, iteration: Longs, cycle: Longs, rolled: Rolled | None
+) -> Events:
     order = np.lexsort((rows.queue[row], cycle))
     row = row[order]
     return Events(
@@ -152,4 +182,5 @@ def _expanded(program: Program, chip: Chip, rows: Rows) -> Events:
         queue=rows.queue[row].astype(np.int32),
         entry=rows.entry[row].astype(np.int32),
         iteration=iteration[order].astype(np.int32),
+        rolled=rolled,
     )
