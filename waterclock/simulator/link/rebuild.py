@@ -33,6 +33,11 @@ def rebuild(program: Program, chip: Chip) -> Linked:
     return _rebuilt(expanded(program, chip, rows))
 
 
+def rebuild_every_run(program: Program, chip: Chip) -> Linked:
+    """The same, with every run of every loop looked at."""
+    return _rebuilt(expanded(program, chip, rows_of(program, chip)))
+
+
 def flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkError | None]:
     """The flow row of every row, and an error where a queue has another number of entries than its flow.
 

@@ -8,14 +8,17 @@ import numpy.typing as npt
 from waterclock.isa.record import NUM_TERMS, OPERAND_NAMES, Records
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, Area, Form, Instruction, Width
 from waterclock.simulator.link import Linked
+from waterclock.simulator.link.roll import INNER, OUTER
+from waterclock.simulator.machine.stretches import Stretch
 from waterclock.simulator.semantics import BYTES_PER_WORD
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-TERM_COLUMNS = ("event", "is_place", "param", "const", "shift", "mask", "stride")
-"""A term adds stride * (((params[param] + const) >> shift) & mask) to `address`, or to `place`."""
+TERM_COLUMNS = ("event", "is_place", "param", "const", "shift", "mask", "stride", "inner", "outer")
+"""A term adds stride * (((params[param] + const) >> shift) & mask) to `address`, or to `place`; `inner` and `outer` are
+added to const with each run."""
 
 
 def wrapped(value: Longs) -> Longs:
@@ -24,18 +27,24 @@ def wrapped(value: Longs) -> Longs:
 
 
 class Columns:
-    """Columns of length n, one element for each event."""
+    """Columns of length n, one element for each event of a stretch. Addresses are those of its run 0; `steps` says what
+    each further run of a loop adds."""
 
-    def __init__(self, linked: Linked) -> None:
-        self.linked, self.chip = linked, linked.chip
+    def __init__(self, linked: Linked, stretch: Stretch) -> None:
+        self.linked, self.chip, self.events = linked, linked.chip, stretch.events
         self.records = linked.rows.record
+        self.row: Longs = linked.row[self.events].astype(np.int64)
+        none = np.zeros(len(self.events), np.int64)
+        self.iteration: Longs = linked.iteration[self.events].astype(np.int64)
+        if linked.rolled is not None and stretch.num_runs > 1:
+            self.iteration = linked.rolled.iteration(self.row, none, none)
         self.opcode: Longs = self.field("op")
-        self.slice_index: Longs = np.array([queue.slice.index for queue in self.chip.queues])[linked.queue]
+        self.slice_index: Longs = np.array([queue.slice.index for queue in self.chip.queues])[linked.queue[self.events]]
         tile_is_sram = self.where(lambda row: row.area is Area.MXM and row.field("sram") is None)
         self.is_sram: Bools = tile_is_sram | (self.field("sram") != 0)
 
     def __len__(self) -> int:
-        return len(self.linked)
+        return len(self.events)
 
     def where(self, holds: Callable[[Instruction], bool]) -> Bools:
         """Whether the event's row of the instruction table is one of these."""
@@ -46,12 +55,23 @@ class Columns:
 
     def field(self, name: str) -> Longs:
         """A plain field of the record."""
-        return self.records[name][self.linked.row].astype(np.int64)
+        return self.records[name][self.row].astype(np.int64)
 
     def strided(self, base: Records, stride: Records) -> Longs:
         """base + sum of stride * iteration, modulo 2^32; both hold a value for each row of the program."""
-        row = self.linked.row
-        return wrapped(base[row] + (stride[row].astype(np.int64) * self.linked.iteration).sum(axis=1))
+        return wrapped(base[self.row] + (stride[self.row].astype(np.int64) * self.iteration).sum(axis=1))
+
+    def steps(self, level: int) -> tuple[Longs, Longs]:
+        """What a further run of a loop adds to `address` and to `place`."""
+        address, place = (
+            np.where(self._has(name), self.records[name]["stride"][self.row, level], 0).astype(np.int64)
+            for name in ("address", "place")
+        )
+        return address, place
+
+    def scalar_steps(self, level: int) -> Longs:
+        """What a further run of a loop adds to what a broadcast parameter is added to."""
+        return self.records["scalar_step"][self.row, level].astype(np.int64)
 
     def scalar(self) -> Longs:
         """What a broadcast parameter is added to."""
@@ -78,14 +98,20 @@ class Columns:
     def byte_plane(self, k: int) -> Longs:
         """Which byte of a word operand k finds, where it reads the one stream that carries it; 0 for all others."""
         reads_byte = self.where(lambda row: k < len(row.sources) and row.sources[k].width is Width.BYTE)
-        makes_word = self.where(lambda row: row.result is not None and row.result.width is Width.WORD)
-        producer = self.linked.producer[:, k]
-        found = reads_byte & (producer >= 0) & makes_word[producer]
+        producer = self.linked.producer[self.events, k]
+        found = reads_byte & (producer >= 0) & self.makes_word(producer)
         return np.where(found, self.operand(k)["index"] % Width.WORD.value, 0).astype(np.int64)
 
     def operand(self, k: int) -> Records:
         """The record's operand a, b or c (k = 0, 1, 2)."""
-        return self.records[OPERAND_NAMES[k]][self.linked.row]
+        return self.records[OPERAND_NAMES[k]][self.row]
+
+    def makes_word(self, event: Ints | Longs) -> Bools:
+        """Whether events of the program make 32-bit results."""
+        by_opcode = np.zeros(1 + max(INSTRUCTION_BY_OPCODE), np.bool_)
+        for opcode, row in INSTRUCTION_BY_OPCODE.items():
+            by_opcode[opcode] = row.result is not None and row.result.width is Width.WORD
+        return by_opcode[self.records["op"][self.linked.row[event]]]
 
     def _has(self, name: str) -> Bools:
         return self.where(lambda row: row.field(name) is not None)
@@ -103,9 +129,10 @@ class Columns:
     def _terms(self, name: str, number: int) -> Longs:
         term = self.records[name]["term"][:, number]
         const = self.strided(term["const"], term["step"])
-        mine = term[self.linked.row]
+        mine = term[self.row]
         event = np.flatnonzero(self._has(name) & (mine["used"] != 0))
-        columns = [mine["param"], const, mine["shift"], mine["mask"], mine["stride"]]
+        inner, outer = mine["step"][:, INNER], mine["step"][:, OUTER]
+        columns = [mine["param"], const, mine["shift"], mine["mask"], mine["stride"], inner, outer]
         is_place = np.full(len(event), name == "place")
         return np.stack([event, is_place, *(column[event].astype(np.int64) for column in columns)], axis=1)
 

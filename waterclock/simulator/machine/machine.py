@@ -39,11 +39,11 @@ class Machine:
     def __init__(self, linked: Linked, state: State) -> None:
         self.linked = linked
         self.state = state
-        self._tape = record(linked)
+        self._tapes = record(linked)
         self._param_by_index = {param.index: param for param in linked.program.params}
         self._output_places = _output_places(linked)
-        self._memory = _memory(linked, self._tape, state)
-        loop()(self._memory, self._tape.ops[:0], self._tape.terms)  # compiles it, unless that was done before
+        self._memories = [_memory(linked, tape, state) for tape in self._tapes]
+        loop()(self._memories[0], self._tapes[0].ops[:0], self._tapes[0].terms, 0, 0)  # compiled now, unless before
 
     def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
         """Write parameters, by index, then run the program once.
@@ -51,15 +51,21 @@ class Machine:
         InputError for a parameter that is not declared, and for any declared one that is then out of its range.
         """
         self._write(params)
-        stopped_at = loop()(self._memory, self._tape.ops, self._tape.terms)
-        if stopped_at >= 0:
-            raise self._stopped(stopped_at)
+        for tape, memory in zip(self._tapes, self._memories, strict=True):
+            self._run(tape, memory)
         return Launched(self.linked.length_cycles, self.state)
+
+    def _run(self, tape: Tape, memory: Memory) -> None:
+        for outer in range(tape.stretch.outer_runs):
+            for inner in range(tape.stretch.inner_runs):
+                stopped_at = loop()(memory, tape.ops, tape.terms, inner, outer)
+                if stopped_at >= 0:
+                    raise self._stopped(tape, memory, stopped_at, inner, outer)
 
     @property
     def num_rows(self) -> int:
         """The most values that are in flight at once, constants included."""
-        return self._tape.num_rows
+        return max(tape.num_rows for tape in self._tapes)
 
     def output(self, name: str) -> Words:
         """A named output as raw int32 words, [size]: a copy. KeyError if there is none; fp32 is `.view(np.float32)`."""
@@ -77,15 +83,15 @@ class Machine:
         for index, value in params.items():
             self.state.params[index] = value
 
-    def _stopped(self, op: int) -> MachineError:
-        self._memory.stopped[0] = False
-        event = int(self._tape.event[op])
-        row = self._tape.ops[op]
+    def _stopped(self, tape: Tape, memory: Memory, op: int, inner: int, outer: int) -> MachineError:
+        memory.stopped[0] = False
+        event = int(tape.event[op])
+        row = tape.ops[op]
         param = self._param_by_index[int(row[COLUMNS.index("at")])]
-        value = self._memory.values[row[COLUMNS.index("result")], 0]
-        queue = self.linked.chip.queues[int(self.linked.queue[event])].name
+        value = memory.values[row[COLUMNS.index("result")], 0]
+        queue = tape.linked.chip.queues[int(tape.linked.queue[event])].name
         cause = f"parameter {param.name} = {value} is not in {param.low} to {param.high}"
-        return MachineError(int(self.linked.cycle[event]), queue, int(self.linked.entry[event]), cause)
+        return MachineError(tape.cycle(event, inner, outer), queue, int(tape.linked.entry[event]), cause)
 
 
 def _output_places(linked: Linked) -> Mapping[str, tuple[Words, Words, int]]:
@@ -103,8 +109,10 @@ def _output_places(linked: Linked) -> Mapping[str, tuple[Words, Words, int]]:
 
 def _memory(linked: Linked, tape: Tape, state: State) -> Memory:
     chip = linked.chip
-    values = np.zeros((tape.num_rows, chip.lanes), np.int32)
+    num_tokens, slots = tape.stretch.num_tokens, 1 + tape.num_slots
+    values = np.zeros((tape.num_rows, num_tokens * chip.lanes), np.int32)
     values[: len(tape.constants)] = tape.constants[:, None]
+    acc = np.zeros((chip.num_mxm * chip.mxm.num_accumulators, num_tokens * chip.lanes), np.int32)
     limits = np.full((chip.num_params, 2), (INT32.min, INT32.max), np.int32)
     for param in linked.program.params:
         limits[param.index] = param.low, param.high
@@ -112,14 +120,22 @@ def _memory(linked: Linked, tape: Tape, state: State) -> Memory:
         values=values,
         floats=values.view(np.float32),
         bytes=values.view(np.uint8),
+        by_token=values.reshape(-1, num_tokens, chip.lanes),
         mem=_viewed(state.mem, (-1, chip.lanes)),
         reram=_viewed(state.reram, (-1,)),
         sram=_viewed(state.sram, (-1,)),
-        acc=np.zeros((chip.num_mxm * chip.mxm.num_accumulators, chip.lanes), np.int32),
+        acc=acc,
+        acc_by_token=acc.reshape(-1, num_tokens, chip.lanes),
         params=state.params,
         limits=limits,
         operand=np.zeros(chip.lanes, np.int16),
         stopped=np.zeros(1, np.bool_),
+        at=np.zeros(num_tokens, np.int32),
+        place=np.zeros(num_tokens, np.int32),
+        shared=np.zeros(2, np.int32),
+        written=np.zeros((slots, 2, num_tokens), np.int32),
+        rows_before=np.zeros((slots, num_tokens, chip.lanes), np.int8),
+        lanes_before=np.zeros((slots, num_tokens), np.int32),
     )
 
 

@@ -18,26 +18,29 @@ _call = call_by_number(kernels.FUNCTIONS)
 
 @cache
 def loop() -> Callable[..., int]:
-    """`run(memory, ops, terms)` executes a tape and returns -1, or the number of the operation that stopped it.
+    """`run(memory, ops, terms, inner, outer)` executes a tape in these runs of its loops and returns -1, or the number of
+    the operation that stopped it.
 
     numba keeps compiled code under the function's name for as long as the function's own file stays as it is. What is
     compiled in comes from other files too, so the name says what they hold.
     """
 
-    def run(memory: Any, ops: Any, terms: Any) -> int:
-        term = 0
+    def run(memory: Any, ops: Any, terms: Any, inner: int, outer: int) -> int:
+        term, num_tokens = 0, len(memory.at)
         for number in range(len(ops)):
             op = ops[number]
-            at, place = op[5], op[6]
+            for t in range(num_tokens):
+                memory.at[t] = np.int32(op[5] + (inner + t) * op[8] + outer * op[10])
+                memory.place[t] = np.int32(op[6] + (inner + t) * op[9] + outer * op[11])
             while terms[term, 0] == number:
-                param = np.int32(memory.params[terms[term, 2]] + terms[term, 3])
-                delta = terms[term, 6] * ((param >> terms[term, 4]) & terms[term, 5])
-                if terms[term, 1]:
-                    place = np.int32(place + delta)
-                else:
-                    at = np.int32(at + delta)
+                row = terms[term]
+                target = memory.place if row[1] else memory.at
+                for t in range(num_tokens):
+                    param = np.int32(memory.params[row[2]] + row[3] + (inner + t) * row[7] + outer * row[8])
+                    target[t] = np.int32(target[t] + row[6] * ((param >> row[4]) & row[5]))
                 term += 1
-            _call(op[0], (memory, op[1], op[2], op[3], op[4], at, place, op[7]))
+            memory.shared[0], memory.shared[1] = op[12], op[13]
+            _call(op[0], (memory, op[1], op[2], op[3], op[4], memory.at[0], memory.place[0], op[7]))
             if memory.stopped[0]:
                 return number
         return -1

@@ -1,6 +1,6 @@
 """Kernels of the matrix products: exact integers, so in whatever order is fast.
 
-`at` is a tile of all MXM slices, `place` the ReRAM tile that is wanted next, `extra` flags and the accumulator.
+`m.at` is a tile of all MXM slices, `place` the ReRAM tile that is wanted next, `extra` flags and the accumulator.
 """
 
 from typing import Any
@@ -9,16 +9,16 @@ import numpy as np
 
 from waterclock.numerics.convert import widen8
 from waterclock.simulator.machine.kernels.blocks import COLUMNS, ROWS, add_products, add_weighted_rows
-from waterclock.simulator.machine.kernels.memory import copy, fill, kernel
+from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, tokens
 
 UNSIGNED, SRAM, EMIT, FIRST, ACC_SHIFT = 1, 2, 4, 8, 4
 """Bits of `extra` for MXM kernels; the accumulator's number stands above them."""
 
 
 @kernel
-def _begin(m: Any, a: int, extra: int) -> None:
-    """Clear the accumulator if this product is its first, and take the low bytes of a as int16, signed or not."""
-    acc, x, operand = m.acc[extra >> ACC_SHIFT], m.values[a], m.operand
+def _begin(m: Any, a: int, extra: int, t: int) -> None:
+    """Clear the token's accumulator if this product is its first, and take the low bytes of a as int16, signed or not."""
+    acc, x, operand = m.acc_by_token[extra >> ACC_SHIFT, t], m.by_token[a, t], m.operand
     if extra & FIRST:
         fill(acc, 0)
     if extra & UNSIGNED:
@@ -31,7 +31,7 @@ def _begin(m: Any, a: int, extra: int) -> None:
 
 @kernel
 def _end(m: Any, r: int, extra: int) -> None:
-    """Drive the accumulator if this product emits it."""
+    """Drive the accumulators if this product emits them."""
     if extra & EMIT:
         copy(m.acc[extra >> ACC_SHIFT], m.values[r])
 
@@ -71,13 +71,46 @@ def _multiply_transposed(tiles: Any, at: int, x: Any, acc: Any) -> None:
 
 @kernel
 def matvec(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    _begin(m, a, extra)
-    _multiply(m.sram if extra & SRAM else m.reram, at, place, m.operand, m.acc[extra >> ACC_SHIFT])
+    for t in range(tokens(m)):
+        _begin(m, a, extra, t)
+        acc = m.acc_by_token[extra >> ACC_SHIFT, t]
+        _multiply(m.sram if extra & SRAM else m.reram, m.at[t], place, m.operand, acc)
+        if m.shared[0]:
+            _rows_before(m, acc, t)
     _end(m, r, extra)
 
 
 @kernel
+def _rows_before(m: Any, acc: Any, t: int) -> None:
+    """The products of the rows that tokens beyond those that token t sees have written, as those rows were before."""
+    slot, lanes = m.shared[0], len(m.operand)
+    for later in range(max(0, t + m.shared[1] + 1), tokens(m)):
+        if m.written[slot, 0, later] == m.at[t]:
+            row, before = m.written[slot, 1, later], m.rows_before[slot, later]
+            first = (m.at[t] * lanes + row) * lanes
+            for i in range(lanes):
+                acc[row] += (np.int32(before[i]) - np.int32(m.sram[first + i])) * np.int32(m.operand[i])
+
+
+@kernel
 def matvec_t(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    _begin(m, a, extra)
-    _multiply_transposed(m.sram, at, m.operand, m.acc[extra >> ACC_SHIFT])
+    for t in range(tokens(m)):
+        _begin(m, a, extra, t)
+        acc = m.acc_by_token[extra >> ACC_SHIFT, t]
+        _multiply_transposed(m.sram, m.at[t], m.operand, acc)
+        if m.shared[0]:
+            _weighted_rows_before(m, acc, t)
     _end(m, r, extra)
+
+
+@kernel
+def _weighted_rows_before(m: Any, acc: Any, t: int) -> None:
+    """The same for sums of rows."""
+    slot, lanes = m.shared[0], len(m.operand)
+    for later in range(max(0, t + m.shared[1] + 1), tokens(m)):
+        if m.written[slot, 0, later] == m.at[t]:
+            row, before = m.written[slot, 1, later], m.rows_before[slot, later]
+            first, weight = (m.at[t] * lanes + row) * lanes, np.int32(m.operand[row])
+            if weight:
+                for i in range(lanes):
+                    acc[i] += (np.int32(before[i]) - np.int32(m.sram[first + i])) * weight

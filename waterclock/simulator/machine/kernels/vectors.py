@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from waterclock.numerics.reductions import butterfly_pair, reduce_lanes_add, reduce_lanes_max
-from waterclock.simulator.machine.kernels.memory import Kernel, Memory, copy, fill, kernel
+from waterclock.simulator.machine.kernels.memory import Kernel, Memory, copy, fill, kernel, tokens
 from waterclock.simulator.semantics import ELEMENTWISE, Type, ValueRow
 
 _VIEW_BY_TYPE: Mapping[Type, int] = MappingProxyType(
@@ -110,48 +110,55 @@ def reduce_max(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extr
 
 @kernel
 def lane_index(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    y = m.values[r]
-    for i in range(len(y)):
-        y[i] = i
+    for t in range(tokens(m)):
+        y = m.by_token[r, t]
+        for i in range(len(y)):
+            y[i] = i
 
 
-# SXM: `at` is the lane or amount.
+# SXM: `m.at` is the lane or amount.
 
 
 @kernel
 def rotate(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    x, y = m.values[a], m.values[r]
-    shift = at % len(y)
-    for i in range(len(y) - shift):
-        y[i] = x[i + shift]
-    for i in range(shift):
-        y[len(y) - shift + i] = x[i]
+    for t in range(tokens(m)):
+        x, y = m.by_token[a, t], m.by_token[r, t]
+        shift = m.at[t] % len(y)
+        for i in range(len(y) - shift):
+            y[i] = x[i + shift]
+        for i in range(shift):
+            y[len(y) - shift + i] = x[i]
 
 
 @kernel
 def permute(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    x, lane, y = m.values[a], m.values[b], m.values[r]
-    for i in range(len(y)):
-        y[i] = x[lane[i]] if 0 <= lane[i] < len(y) else 0
+    for t in range(tokens(m)):
+        x, lane, y = m.by_token[a, t], m.by_token[b, t], m.by_token[r, t]
+        for i in range(len(y)):
+            y[i] = x[lane[i]] if 0 <= lane[i] < len(y) else 0
 
 
 @kernel
 def broadcast(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    y = m.values[r]
-    fill(y, m.values[a, at % len(y)])
+    for t in range(tokens(m)):
+        y = m.by_token[r, t]
+        fill(y, m.by_token[a, t][m.at[t] % len(y)])
 
 
 @kernel
 def mask(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    x, y = m.values[a], m.values[r]
-    for i in range(len(y)):
-        y[i] = x[i] if i < at else 0
+    for t in range(tokens(m)):
+        x, y = m.by_token[a, t], m.by_token[r, t]
+        for i in range(len(y)):
+            y[i] = x[i] if i < m.at[t] else 0
 
 
 @kernel
 def transpose(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
+    if len(m.operand) < 4:  # a chip of 2 lanes has no block of 4 x 4 bytes
+        return
     x, y = m.bytes[a], m.bytes[r]
-    for start in range(0, len(y) - 15, 16):  # a chip of 2 lanes has no block of 4 x 4 bytes
+    for start in range(0, len(y), 16):
         for i in range(4):
             for j in range(4):
                 y[start + 4 * i + j] = x[start + 4 * j + i]

@@ -1,0 +1,143 @@
+"""Stretches: what of a linked program is run once, again and again, or for all runs of a loop at a time.
+
+In a block whose inner runs overlap, operation after operation is done for all of them ("tokens") at once. That gives what
+the chip gives, which works on several tokens at a time, if an operation that reads a word or tile into which every token
+writes a part sees the parts of exactly those tokens that had written by then: `Shared` says which.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from waterclock.isa.table import OPCODES
+from waterclock.simulator.link import Linked
+from waterclock.simulator.link.addresses import addresses
+from waterclock.simulator.link.anatomy import Anatomy
+from waterclock.simulator.link.linked import Longs
+from waterclock.simulator.link.memory import accesses, registers
+from waterclock.simulator.link.roll import INNER, OUTER, Block, Rolled
+
+_WRITE_A_PART = frozenset(OPCODES[mnemonic] for mnemonic in ("mem.write_lane", "mxm.write_row"))
+_WHOLE = {OPCODES["mem.read32"]: OPCODES["mem.write32"], OPCODES["mem.read8"]: OPCODES["mem.write8"]}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An event reads what `writer` (an event) writes a part of for every token: it sees the parts of the tokens up to
+    `ahead` after its own."""
+
+    writer: int
+    ahead: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Events in the order of their cycles, run `outer_runs` times, each time `inner_runs` times, for `num_tokens` inner
+    runs at once.
+
+    `writer` says which event's operand a read of MEM gives as it is, because that was written there in the same run;
+    `shared` is by event too.
+    """
+
+    events: Longs
+    outer_runs: int = 1
+    inner_runs: int = 1
+    num_tokens: int = 1
+    writer: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    shared: Mapping[int, Shared] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def num_runs(self) -> int:
+        return self.outer_runs * self.inner_runs * self.num_tokens
+
+
+def stretches(linked: Linked) -> tuple[Stretch, ...] | None:
+    """The stretches of a program in order; None if its loops, though rolled, can't be run so."""
+    anatomy = Anatomy(linked)
+    if linked.rolled is None:
+        events = np.arange(len(linked))
+        return (Stretch(events, writer=dict(_whole_words(anatomy, events))),)
+    found = [_stretch(anatomy, linked.rolled, number) for number in range(len(linked.rolled.blocks))]
+    whole = tuple(one for one in found if one is not None)
+    return whole if len(whole) == len(found) else None
+
+
+def _stretch(anatomy: Anatomy, rolled: Rolled, number: int) -> Stretch | None:
+    linked, block = anatomy.events, rolled.blocks[number]
+    assert isinstance(linked, Linked)
+    row = linked.row.astype(np.int64)
+    mine = np.flatnonzero(rolled.block[row] == number)
+    if not block.is_cut:
+        return Stretch(mine, writer=dict(_whole_words(anatomy, mine)))
+    inner, outer = linked.iteration[:, INNER] + rolled.first_run[row], linked.iteration[:, OUTER]
+    found = linked.memory[mine]
+    crosses = (found >= 0) & (rolled.block[row[found]] == number) & (inner[mine] != inner[found])
+    once = mine[(inner[mine] == 0) & (outer[mine] == block.kept_outer - 1)]
+    once = once[np.lexsort((linked.queue[once], rolled.first_cycle[row[once]]))]
+    writer = dict(_whole_words(anatomy, once))
+    if block.overlap == 1 or (anatomy.sets_param[once].any() and not crosses.any()):
+        return Stretch(once, block.outer_runs, block.inner_runs, writer=writer)
+    shared = dict(_parts(linked, rolled, block, once))
+    runs_at_once = not anatomy.sets_param[once].any() and _are_own_parts(anatomy, once, block)
+    stays = all(event in writer or event in shared or _is_own_place(anatomy, event) for event in once.tolist()
+                if _is_in(linked, once, event))  # fmt: skip
+    return Stretch(once, block.outer_runs, 1, block.inner_runs, writer, shared) if runs_at_once and stays else None
+
+
+def _whole_words(anatomy: Anatomy, events: Longs) -> Iterator[tuple[int, int]]:
+    """Reads of MEM that find what one of the events has written whole, and who that is; addresses without parameters."""
+    linked = anatomy.events
+    assert isinstance(linked, Linked)
+    found = linked.memory[events].astype(np.int64)
+    fixed = ~anatomy.terms("address", "used").any(axis=1)
+    address = addresses(anatomy, "address").base
+    wanted = np.array([_WHOLE.get(op, -1) for op in anatomy.op[events].tolist()], np.int64)
+    right = (found >= 0) & (anatomy.op[found] == wanted) & fixed[events] & fixed[found]
+    right &= (address[events] == address[found]) & np.isin(found, events)
+    yield from zip(events[right].tolist(), found[right].tolist(), strict=True)
+
+
+def _is_in(linked: Linked, once: Longs, event: int) -> bool:
+    """Whether what an event reads was written in its block, in the same outer run."""
+    found = int(linked.memory[event])
+    assert linked.rolled is not None
+    block, row = linked.rolled.block, linked.row
+    return found >= 0 and block[row[found]] == block[row[event]] and (
+        linked.iteration[found, OUTER] == linked.iteration[event, OUTER]
+    )
+
+
+def _is_own_place(anatomy: Anatomy, event: int) -> bool:
+    """Whether each token has a place of its own there."""
+    row = int(anatomy.events.row[event])
+    return bool(anatomy.events.rows.record["address"]["stride"][row, INNER] != 0)
+
+
+def _parts(linked: Linked, rolled: Rolled, block: Block, once: Longs) -> Iterator[tuple[int, Shared]]:
+    """Events that read what the block's writes of lanes or rows have written last, whatever the run."""
+    row = linked.row.astype(np.int64)
+    event_by_row = {int(row[event]): int(event) for event in once}
+    for event in once.tolist():
+        found = int(linked.memory[event])
+        if found < 0 or linked.rows.record["op"][row[found]] not in _WRITE_A_PART or int(row[found]) not in event_by_row:
+            continue
+        if linked.iteration[found, OUTER] == linked.iteration[event, OUTER]:
+            later = int(rolled.first_cycle[row[event]] - 1 - rolled.first_cycle[row[found]])
+            yield event, Shared(event_by_row[int(row[found])], later // block.inner_period)
+
+
+def _are_own_parts(anatomy: Anatomy, once: Longs, block: Block) -> bool:
+    """Whether every write of a part gives each token a part of its own, and no two write parts of one word or tile."""
+    writers = once[np.isin(anatomy.op[once], list(_WRITE_A_PART))]
+    terms = {name: anatomy.terms("place", name)[writers] for name in ("used", "stride", "shift", "mask")}
+    step = anatomy.steps("place")[writers, 0, INNER]
+    lanes = anatomy.chip.lanes
+    counts = (terms["used"].sum(axis=1) == 1) & (terms["used"][:, 0] == 1) & (terms["stride"][:, 0] == 1)
+    counts &= (terms["shift"][:, 0] == 0) & (terms["mask"][:, 0] == lanes - 1) & (step == 1)
+    accessed = accesses(anatomy, addresses(anatomy, "address"))
+    mine = np.isin(accessed.event, writers)
+    event, unit = accessed.event[mine], accessed.unit[mine]
+    place = registers(anatomy, anatomy.memory[event], unit)
+    return bool(counts.all()) and block.inner_runs <= lanes and len(np.unique(place)) == len(place)
