@@ -5,12 +5,14 @@ or one of a set that depends on the parameters. All runs are alike if every plac
 all that access it, and if whatever a run reads was written in the same run, in the outer run before, or before the block.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from waterclock.chip import Chip
 from waterclock.isa.program import Program
 from waterclock.simulator.link.addresses import addresses
-from waterclock.simulator.link.anatomy import NO_SPACE, RERAM, SRAM, Anatomy
+from waterclock.simulator.link.anatomy import RERAM, SRAM, Anatomy
 from waterclock.simulator.link.linked import Bools, Events, Linked, Longs
 from waterclock.simulator.link.memory import accesses, check_ranges, registers
 from waterclock.simulator.link.roll import INNER, OUTER, Rolled
@@ -35,9 +37,11 @@ def _ends(runs: int) -> tuple[int, ...]:
 def runs_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     """Whether in every block that is cut each place that is written means the same to all that access it, and banks
     meet in all runs or in none."""
+    runs = np.concatenate([_runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
+    accessed = _places(_anatomy(program, chip, rolled, runs))
     return (
-        _offsets_are_alike(program, chip, rolled)
-        and _places_are_alike(program, chip, rolled)
+        _offsets_are_alike(program, chip, rolled, accessed.place[accessed.is_written])
+        and _places_are_alike(rolled, runs, accessed)
         and _banks_are_alike(program, chip, rolled)
     )
 
@@ -55,42 +59,58 @@ def _in_all_inner_runs(rolled: Rolled, chosen: Bools) -> Longs:
     return np.stack([np.repeat(row, count), inner, np.zeros_like(inner)])
 
 
-def _offsets_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
-    """Whether the parametric part of the address of whatever may meet a write is the same set of places in all runs."""
+def _offsets_are_alike(program: Program, chip: Chip, rolled: Rolled, written: Longs) -> bool:
+    """Whether the parametric part of the address of whatever may meet a write is the same set of places in all runs;
+    `written` holds the places that are written elsewhere too."""
     steps = (rolled.rows.record["address"]["term"]["step"] != 0).any(axis=(1, 2))
     anatomy = _anatomy(program, chip, rolled, _in_all_inner_runs(rolled, steps & _cut_rows(rolled)))
     addressed = addresses(anatomy, "address")
     number_by_set = {offsets.tobytes(): i for i, offsets in enumerate(addressed.offsets)}
     kind = np.array([number_by_set[offsets.tobytes()] for offsets in addressed.offsets])[addressed.kind]
-    writable = anatomy.space != RERAM
-    pairs = np.unique(np.stack([anatomy.events.row, kind])[:, writable], axis=1)
+    found = _places(anatomy)
+    all_written = np.concatenate([written, found.place[found.is_written]])
+    meeting = np.unique(found.event[np.isin(found.place, all_written)])
+    pairs = np.unique(np.stack([anatomy.events.row, kind])[:, meeting], axis=1)
     return len(np.unique(pairs[0])) == pairs.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Every event with every place that it may access where something can be written, and whether it writes there."""
+
+    anatomy: Anatomy
+    event: Longs
+    place: Longs
+    is_written: Bools
+
+
+def _places(anatomy: Anatomy) -> _Places:
+    accessed = accesses(anatomy, addresses(anatomy, "address"))
+    writable = anatomy.space[accessed.event] != RERAM
+    event, unit = accessed.event[writable], accessed.unit[writable]
+    place = registers(anatomy, anatomy.memory[event], unit)
+    return _Places(anatomy, event, place, anatomy.writes_memory[event])
 
 
 def _cut_rows(rolled: Rolled) -> Bools:
     return np.array([*(block.is_cut for block in rolled.blocks), False])[rolled.block]
 
 
-def _places_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
+def _places_are_alike(rolled: Rolled, runs: Longs, accessed: _Places) -> bool:
     """Whether each written place is, for all accesses in a block, of the same run of the loops along which they step;
-    and whether what is in no loop accesses only places of runs that are kept."""
-    runs = np.concatenate([_runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
-    anatomy = _anatomy(program, chip, rolled, runs)
-    accessed = accesses(anatomy, addresses(anatomy, "address"))
-    event = accessed.event[anatomy.space[accessed.event] != RERAM]
-    unit = accessed.unit[anatomy.space[accessed.event] != RERAM]
-    place, row = registers(anatomy, anatomy.memory[event], unit), anatomy.events.row[event].astype(np.int64)
-    written = np.isin(place, place[anatomy.writes_memory[event]])
-    event, place, row = event[written], place[written], row[written]
+    and whether what is in no loop accesses only places of runs that are kept. `runs` is by event."""
+    meeting = np.isin(accessed.place, accessed.place[accessed.is_written])
+    event, place = accessed.event[meeting], accessed.place[meeting]
+    row = runs[0, event]
     cut, block = _cut_rows(rolled)[row], rolled.block[row]
     steps = [_moving(rolled, level)[row] for level in (INNER, OUTER)]
-    run = [np.where(step != 0, runs[1 + i][event], -1) for i, step in enumerate(steps)]
+    run = [np.where(step != 0, runs[1 + i, event], -1) for i, step in enumerate(steps)]
     meaning = np.unique(np.stack([block, place, *steps, *run])[:, cut], axis=1)
-    if len(np.unique(meaning[:2], axis=1).T) < meaning.shape[1]:
+    if np.unique(meaning[:2], axis=1).shape[1] < meaning.shape[1]:
         return False
-    kept = [np.array([each.kept_inner for each in rolled.blocks]), np.array([each.kept_outer for each in rolled.blocks])]
+    kept = [np.array([getattr(each, name) for each in rolled.blocks]) for name in ("kept_inner", "kept_outer")]
     left_out = cut & ((run[0] >= kept[0][block]) | (run[1] >= kept[1][block]))
-    fixed = ~anatomy.terms("address", "used").any(axis=1)[event] & ~cut
+    fixed = ~accessed.anatomy.terms("address", "used").any(axis=1)[event] & ~cut
     return not np.isin(place[fixed], place[left_out]).any()
 
 
