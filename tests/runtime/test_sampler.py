@@ -122,6 +122,13 @@ def test_equal_logits_are_ordered_by_token() -> None:
     ]
 
 
+@pytest.mark.parametrize(("top_p", "num_kept"), [(0.0, 1), (0.25, 1), (0.26, 2), (0.5, 2), (0.75, 3), (0.76, 4)])
+def test_top_p_keeps_no_more_than_it_takes(top_p: float, num_kept: int) -> None:
+    logits = np.array([1, 1, 1, 1, -np.inf], np.float32)
+    kept = candidates(logits, [0], Sampling(temperature=1.0, top_p=top_p))
+    assert kept.tokens.tolist() == list(range(num_kept))
+
+
 def test_a_top_p_of_1_keeps_what_is_too_small_to_add() -> None:
     logits = np.array([0, -60], np.float32)
     assert candidates(logits, [0], Sampling(temperature=100.0)).tokens.tolist() == [0, 1]

@@ -1,6 +1,6 @@
 """Stop strings: what is shown ends before them, however the text comes in pieces."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from waterclock.frontends.byte_level import Utf8Stream
@@ -20,6 +20,9 @@ def cut(text: str, strings: list[str]) -> tuple[str, bool]:
 
 
 @given(STRINGS, PIECES)
+@example(["bc", "ab"], ["abc"])
+@example(["c", "bc", "abc"], ["abc"])
+@example(["abcd", "b"], ["a", "bcd"])
 def test_the_text_ends_before_the_first_stop_string(strings: list[str], pieces: list[str]) -> None:
     stops, shown = StopStrings(strings), ""
     for piece in pieces:
