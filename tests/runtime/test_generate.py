@@ -216,6 +216,13 @@ def test_a_prefix_in_the_kv_cache_is_not_fed_again(generate, device: Device, sam
         generate(known, 1, ())  # as it was before
 
 
+def test_a_prefix_is_looked_for_when_the_first_step_is_taken(generate, device: Device, bundle: Bundle) -> None:
+    fresh = generate(max_tokens=3)
+    steps = stream(device, bundle.tokenizer, PROMPT, 3, reuse_prefix=True)
+    generate([9, 9, 9, 9], 1)
+    assert completion(PROMPT, steps) == fresh
+
+
 def test_a_generation_that_nobody_finishes_is_interrupted(device: Device, bundle: Bundle) -> None:
     steps = stream(device, bundle.tokenizer, PROMPT, 9)
     done = completion(PROMPT, [next(steps) for _ in range(4)])

@@ -81,8 +81,8 @@ def stream(
     for token in sampling.stop_tokens:
         device.check_token(token)
     end = Finish.LENGTH if max_tokens is not None and max_tokens <= room else Finish.CONTEXT
-    first = _num_reused(device, prompt) if reuse_prefix else 0
-    return _steps(device, tokenizer, prompt, first, _Limit(min(room, max_tokens or room), end), sampling)
+    limit = _Limit(min(room, max_tokens or room), end)
+    return _steps(device, tokenizer, prompt, limit, sampling, reuse_prefix=reuse_prefix)
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,15 @@ def _answer_launches(device: Device, tokens: Sequence[int], first: int) -> Itera
 
 
 def _steps(
-    device: Device, tokenizer: Tokenizer, prompt: Sequence[int], first: int, limit: _Limit, sampling: Sampling
+    device: Device,
+    tokenizer: Tokenizer,
+    prompt: Sequence[int],
+    limit: _Limit,
+    sampling: Sampling,
+    *,
+    reuse_prefix: bool,
 ) -> Iterator[Step]:
+    first = _num_reused(device, prompt) if reuse_prefix else 0
     tokens, ends = list(prompt), {*tokenizer.eos_token_ids, *sampling.stop_tokens}
     characters, stops = tokenizer.stream(), StopStrings(sampling.stop_strings)
     for position, cycles in chain(
