@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from waterclock.quantize import Scheme
     from waterclock.quantize import quantize as quantize_model
     from waterclock.runtime.bundle import Bundle
+    from waterclock.runtime.conversation import Conversation
     from waterclock.runtime.deployment_file import load_bundle, save_bundle
     from waterclock.runtime.device import Device
     from waterclock.runtime.generate import Completion, Step, stream
     from waterclock.runtime.llm import LLM
     from waterclock.runtime.model import load_model
+    from waterclock.runtime.sampling import Sampling
     from waterclock.simulator.link import link
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "Bundle",
     "Chip",
     "Completion",
+    "Conversation",
     "Device",
     "InputError",
+    "Sampling",
     "Scheme",
     "Step",
     "WaterclockError",
@@ -50,8 +54,10 @@ _PLACE_BY_NAME = {
     "Bundle": "waterclock.runtime.bundle.Bundle",
     "Chip": "waterclock.chip.Chip",
     "Completion": "waterclock.runtime.generate.Completion",
+    "Conversation": "waterclock.runtime.conversation.Conversation",
     "Device": "waterclock.runtime.device.Device",
     "InputError": "waterclock.errors.InputError",
+    "Sampling": "waterclock.runtime.sampling.Sampling",
     "Scheme": "waterclock.quantize.Scheme",
     "Step": "waterclock.runtime.generate.Step",
     "WaterclockError": "waterclock.errors.WaterclockError",

@@ -2,12 +2,15 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from waterclock import LLM
+from waterclock import LLM, Sampling
 from waterclock.isa.program_file import program_sha256
 from waterclock.runtime.bundle import Bundle
 
@@ -49,6 +52,67 @@ def test_json_is_everything_that_happened_and_the_same_bytes_again(run, folder: 
     assert 0 < speed["mxm_utilization"] < 1
 
 
+DRAWN = ("--temperature", "1", "--top-k", "200", "--top-p", "0.99", "--min-p", "0.001", "--seed", "7")
+
+
+def test_the_options_are_those_of_the_api(run, folder: Path, bundle: Bundle) -> None:
+    options = (
+        *DRAWN,
+        "--repeat-penalty",
+        "1.2",
+        "--repeat-window",
+        "8",
+        "--stop",
+        "no",
+        "--stop",
+        "!",
+        "--logprobs",
+        "3",
+    )
+    record = json.loads(run("run", str(folder), "hello", "--raw", "--json", *options)[1])
+    sampling = Sampling(1.0, 200, 0.99, 0.001, 1.2, 8, 7, 3, (), ("no", "!"))
+    done = LLM(bundle).generate("hello", sampling=sampling)
+    assert {name: record[name] for name in asdict(done)} == json.loads(json.dumps(asdict(done)))
+    assert {"seed": record["seed"], **record["sampling"]} == json.loads(json.dumps(asdict(sampling)))
+    assert len(record["logprobs"]) == len(record["tokens"])
+    assert len(record["logprobs"][0]["top"]) == 3
+
+
+def test_the_same_seed_gives_the_same_tokens_with_any_number_of_threads(run, folder: Path) -> None:
+    arguments = ("run", str(folder), "hello", "--raw", "--json", "--logprobs", "5")
+    here = run(*arguments, *DRAWN)[1]
+    assert json.loads(here)["tokens"] != json.loads(run(*arguments, *DRAWN[:-1], "8")[1])["tokens"]
+    for num_threads in ("1", "2"):
+        libraries = ("OMP", "NUMBA", "OPENBLAS", "MKL", "RAYON")
+        threads = {f"{library}_NUM_THREADS": num_threads for library in libraries}
+        command = [sys.executable, "-m", "waterclock.cli", *arguments, *DRAWN]
+        done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, check=True)
+        assert done.stdout == here
+
+
+def test_a_stop_string_is_not_shown(run, folder: Path) -> None:
+    whole = run("run", str(folder), "hello", "--raw")[1].rstrip("\n")
+    stop = whole[4:7]
+    code, out, err = run("run", str(folder), "hello", "--raw", "--stop", stop)
+    assert (code, out) == (0, whole[: whole.index(stop)] + "\n")
+    assert "ended by stop" in err
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"),
+    [
+        (None, "prompt: missing; give it as an argument or on stdin"),
+        (io.TextIOWrapper(io.BytesIO(b"ab\xff"), encoding="utf-8"), "prompt: not UTF-8 at byte 2"),
+        (io.StringIO("ab\udcff"), "prompt: not UTF-8 at character 2"),
+    ],
+)
+def test_a_prompt_that_is_no_text_is_one_line(
+    run, folder: Path, monkeypatch: pytest.MonkeyPatch, stdin: object, message: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert run("run", str(folder)) == (2, "", f"waterclock: {message}\n")
+
+
 def test_a_model_is_compiled_on_the_way(run, model_path: Path, folder: Path) -> None:
     options = ("hello", "--raw", "--json", "--context", "32")
     assert run("run", str(model_path), *options, "--chip", "tiny")[1] == run("run", str(folder), *options)[1]
@@ -79,6 +143,10 @@ def test_the_prompt_may_come_on_stdin(run, folder: Path, monkeypatch: pytest.Mon
         (["MODEL", "hi", "--chip", "tiny", "--context", "128"], "context 128: the model was made for up to 64"),
         (["MODEL", "hi", "--chip", "groq-tsp", "--context", "64"], "chip groq-tsp: no resident tiles"),
         (["MODEL", "hi", "--max-tokens", "0"], "--max-tokens"),
+        (["MODEL", "hi", "--temperature", "101"], "--temperature"),
+        (["MODEL", "hi", "--min-p", "nan"], "--min-p"),
+        (["MODEL", "hi", "--repeat-penalty", "0"], "--repeat-penalty"),
+        (["MODEL", "hi", "--stop", ""], "stop_strings = ('',): must be"),
         (["no.gguf", "hi"], "model no.gguf: no such file"),
         (["PYTHON", "hi"], "magic"),
         (["EMPTY", "hi"], "is no deployment"),

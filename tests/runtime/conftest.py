@@ -50,3 +50,18 @@ def device(bundle: Bundle) -> Device:
 @pytest.fixture
 def tokens() -> list[int]:
     return np.random.default_rng(2).integers(0, 300, 9).tolist()
+
+
+@pytest.fixture(scope="session")
+def talkative(tmp_path_factory: pytest.TempPathFactory, tiny: Chip) -> Bundle:
+    """A smaller model with room for several turns, which never ends an answer by itself when it is greedy."""
+    path = tmp_path_factory.mktemp("talkative") / "talkative.gguf"
+    shape = {"hidden": 20, "intermediate": 24, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "head_dim": 8}
+    return build(write_random_llama(path, **shape, vocab=300, context_length=256), tiny, 192)
+
+
+@pytest.fixture(scope="session")
+def talkative_folder(talkative: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "talkative"
+    save_bundle(talkative, path)
+    return path

@@ -49,6 +49,27 @@ def test_what_the_program_was_not_made_for_is_refused(device: Device, token: int
         device.feed(token, position)
 
 
+def test_it_knows_the_tokens_in_its_kv_cache(device: Device) -> None:
+    assert device.tokens == []
+    for token, position, held in ((5, 0, [5]), (6, 1, [5, 6]), (7, 2, [5, 6, 7]), (8, 1, [5, 8]), (9, 5, [5, 8])):
+        device.feed(token, position)
+        assert device.tokens == held
+    with pytest.raises(InputError):
+        device.feed(300, 0)
+    assert device.tokens == [5, 8], "what is refused changes nothing"
+
+
+def test_a_launch_that_breaks_off_leaves_nothing_to_reuse(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    fed(device, [1, 2, 3])
+    monkeypatch.setattr("waterclock.simulator.machine.Machine.launch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        device.feed(4, 1)
+    assert device.tokens == [1]
+
+
 def test_the_last_position_can_be_fed(device: Device) -> None:
     device.feed(299, device.num_positions - 1)
 

@@ -54,6 +54,14 @@ def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":
     return chip_of(DEFAULT_CHIP if name is None else name, changes)
 
 
+def check_utf8(name: str, text: str) -> None:
+    """InputError for text with bytes in it that were no UTF-8 on the command line or on stdin."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name}: not UTF-8 at character {error.start}") from None
+
+
 def text_of(path: Path) -> str:
     """What is in a file of UTF-8 text. InputError where there is none."""
     try:

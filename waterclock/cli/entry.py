@@ -37,14 +37,14 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except WaterclockError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     except MemoryError:
-        return _refuse("not enough memory")
+        return refuse("not enough memory")
     except OSError as error:
         return _refuse_stdout(error)
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        return _refuse(f"{error.format_message()} (see {context.command_path if context else 'waterclock'} --help)")
+        return refuse(f"{error.format_message()} (see {context.command_path if context else 'waterclock'} --help)")
     if code == EXIT_INTERRUPTED:  # which is also what typer makes of an interrupt
         print("waterclock: interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
@@ -53,7 +53,7 @@ def _run(arguments: list[str]) -> int:
 def _refuse_stdout(error: OSError) -> int:
     """Output that can't be written (a full disk): what is left of it is dropped, so that the exit is quiet."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _refuse(f"{error.filename or 'output'}: {error.strerror}")
+    return refuse(f"{error.filename or 'output'}: {error.strerror}")
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
@@ -61,6 +61,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(EXIT_TERMINATED)
 
 
-def _refuse(reason: str) -> int:
+def refuse(reason: str) -> int:
+    """Say in one line on stderr why something can't be; the exit code for it."""
     print("waterclock: " + " ".join(reason.split()), file=sys.stderr)
     return EXIT_REFUSED

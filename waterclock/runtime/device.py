@@ -1,6 +1,6 @@
 """Device: a chip with a deployment loaded, which takes one token after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +29,17 @@ class Device:
         self._position, self._token = _param(params, "position", program), _param(params, "token", program)
         self.linked = linked or link(program, deployment.chip)
         self._machine = Machine(self.linked, loaded_state(deployment))
+        self._tokens: list[int] = []
 
     @property
     def num_positions(self) -> int:
         """The context bucket: positions that a sequence can have."""
         return self._position.high + 1
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        """The sequence whose keys and values the KV cache holds, from position 0 on."""
+        return self._tokens
 
     @property
     def program(self) -> Program:
@@ -52,7 +58,11 @@ class Device:
                 f"0 to {self.num_positions - 1}"
             )
         self.check_token(token)
-        return self._machine.launch({self._position.index: position, self._token.index: token})
+        del self._tokens[position:]  # before the launch, so that a cache entry half written is never taken for whole
+        launched = self._machine.launch({self._position.index: position, self._token.index: token})
+        if position == len(self._tokens):
+            self._tokens.append(token)
+        return launched
 
     def check_token(self, token: int) -> None:
         """InputError for a token that the model does not have."""

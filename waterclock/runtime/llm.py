@@ -11,6 +11,7 @@ from waterclock.runtime.bundle import Bundle, Phase, build, silent
 from waterclock.runtime.deployment_file import load_bundle
 from waterclock.runtime.device import Device
 from waterclock.runtime.generate import Completion, Step, completion, stream
+from waterclock.runtime.sampling import GREEDY, Sampling
 
 DEFAULT_CHIP = "demonstrator"
 Prompt = str | Sequence[int]
@@ -36,18 +37,28 @@ class LLM:
         phase("linking")
         self.device = Device(self.bundle.deployment)
 
-    def generate(self, prompt: Prompt, max_tokens: int | None = None) -> Completion:
+    def generate(self, prompt: Prompt, max_tokens: int | None = None, sampling: Sampling = GREEDY) -> Completion:
         """Continue a text."""
         ids = self.tokens_of(prompt)
-        return completion(ids, self.stream(ids, max_tokens))
+        return completion(ids, self.stream(ids, max_tokens, sampling))
 
-    def chat(self, messages: Sequence[Message], max_tokens: int | None = None) -> Completion:
+    def chat(
+        self, messages: Sequence[Message], max_tokens: int | None = None, sampling: Sampling = GREEDY
+    ) -> Completion:
         """Answer messages, each with a "role" and a "content", in the form that the model was tuned on."""
-        return self.generate(self.chat_prompt(messages), max_tokens)
+        return self.generate(self.chat_prompt(messages), max_tokens, sampling)
 
-    def stream(self, prompt: Prompt, max_tokens: int | None = None) -> Iterator[Step]:
-        """As `generate`, one step for each launch."""
-        return stream(self.device, self.bundle.tokenizer, self.tokens_of(prompt), max_tokens)
+    def stream(
+        self,
+        prompt: Prompt,
+        max_tokens: int | None = None,
+        sampling: Sampling = GREEDY,
+        *,
+        reuse_prefix: bool = False,
+    ) -> Iterator[Step]:
+        """As `generate`, one step for each launch; `reuse_prefix` as in `waterclock.runtime.generate.stream`."""
+        ids, tokenizer = self.tokens_of(prompt), self.bundle.tokenizer
+        return stream(self.device, tokenizer, ids, max_tokens, sampling, reuse_prefix=reuse_prefix)
 
     def tokens_of(self, prompt: Prompt) -> Sequence[int]:
         """The token ids of a prompt."""
