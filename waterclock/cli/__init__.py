@@ -3,7 +3,7 @@
 What a command needs is imported inside it, so that `waterclock --help` and wrong input answer at once.
 """
 
-from waterclock.cli import accuracy, bench, chip, deployment, rtl, rtl_prove, rtl_run, rtl_synth, run, trace
+from waterclock.cli import accuracy, bench, chip, deployment, energy, rtl, rtl_prove, rtl_run, rtl_synth, run, trace
 from waterclock.cli.entry import main
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "bench",
     "chip",
     "deployment",
+    "energy",
     "main",
     "rtl",
     "rtl_prove",
