@@ -4,8 +4,10 @@ import pytest
 
 from tests.programs import random_program
 from waterclock.chip import Chip
+from waterclock.compiler.deployment import Deployment
 from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.energy import CONSTANT_BY_ACTIVITY, Bill
+from waterclock.runtime.usage import usage
 from waterclock.silicon import Energy, load_energy_constants
 from waterclock.simulator.energy import ACTIVITIES, Activity, count_activities
 from waterclock.simulator.link import link, rebuild
@@ -56,3 +58,12 @@ def test_random_programs_come_to_the_same_without_labels(tiny: Chip) -> None:
 def test_the_largest_operation_comes_first(bill: Bill) -> None:
     figures = [energy.typical_aj for energy in bill.by_operation.values()]
     assert figures == sorted(figures, reverse=True)
+
+
+@pytest.mark.slow
+def test_a_token_of_smollm2_multiplies_every_weight_once(smollm2_deployment: Deployment) -> None:
+    chip, (program,) = smollm2_deployment.chip, smollm2_deployment.programs.values()
+    bill = Bill(chip, count_activities(link(program, chip)), CONSTANTS)
+    (reram,) = [row for row in usage(smollm2_deployment) if row.memory == "reram"]
+    assert bill.counts.of(Activity.RERAM_PRODUCT) == reram.taken * chip.tile_bytes
+    assert sum(bill.by_operation.values(), Energy()) == bill.total

@@ -35,7 +35,7 @@ def test_figures_that_are_derived_are_derived_right() -> None:
     """Two operations a product: 2 / (TOPS/W) pJ; an 8-bit product is four 4-bit ones; 32 nm is 20/11 of 22 nm."""
     products = CONSTANTS.by_name
     assert products["reram_product"].low.aj == round(2 * PJ / 21.6)
-    assert products["reram_product"].typical.aj == round(2 * PJ / 11.9)
+    assert products["reram_product"].typical.aj == round(2 * PJ / 11.91)
     assert products["sram_product"].typical.aj == round(4 * 2 * PJ / 89)
     small = CONSTANTS.sram_by_capacity[8 << 10]
     assert products["sram_product"].high.aj == products["reram_product"].high.aj + 8 * small.typical.aj

@@ -7,7 +7,9 @@ from io import BytesIO
 import pytest
 
 from tests.simulator.trace.issues import Seen, expected
-from waterclock.simulator.trace import Timeline, perfetto, timeline, write_perfetto
+from waterclock.compiler.deployment import Deployment
+from waterclock.simulator.link import link
+from waterclock.simulator.trace import Timeline, perfetto, script, timeline, write_perfetto
 from waterclock.simulator.trace.protobuf import varint
 
 pb = pytest.importorskip(
@@ -61,26 +63,38 @@ def slices_of(trace) -> dict[str, list[tuple[int, int, object]]]:
     return slices
 
 
-def test_the_slices_are_the_issues(line: Timeline) -> None:
-    trace = decoded(line)
+def issues_in(trace) -> list[Seen]:
     categories, names, annotations = names_of(trace)
-    slices = slices_of(trace)
     found = []
-    for queue in (name for name in slices if name != "launches"):
-        for begin, end, event in slices[queue]:
+    for queue, slices in slices_of(trace).items():
+        for begin, end, event in slices if queue != "launches" else ():
             assert end == begin + 1
             operation = "".join(categories[iid] for iid in event.category_iids)
             mnemonic = names[event.name_iid].removesuffix(f" {operation}")
-            (entry, number), *repeats = [(annotations[note.name_iid], note.uint_value)
-                                         for note in event.debug_annotations]  # fmt: skip
+            notes = [(annotations[note.name_iid], note.uint_value) for note in event.debug_annotations]
+            (entry, number), *repeats = notes
             assert entry == "entry"
             found.append(Seen(begin, queue, number, mnemonic, operation, tuple(repeats)))
-    issues = expected(line)
+    return sorted(found)
+
+
+def assert_same(line: Timeline) -> None:
+    found, issues = issues_in(decoded(line)), expected(line)
     assert len(issues) == line.num_issues > 100
-    assert [seen._replace(operation="") for seen in sorted(found)] == [seen._replace(operation="") for seen in issues]
-    for seen, issue in zip(sorted(found), issues, strict=True):
-        assert not issue.operation or seen.operation == issue.operation
-        assert seen.operation or not line.launches[0].script.linked.program.labels
+    assert [seen._replace(operation="") for seen in found] == [seen._replace(operation="") for seen in issues]
+    labelled = bool(line.launches[0].script.linked.program.labels)
+    for seen, issue in zip(found, issues, strict=True):
+        assert bool(seen.operation) == labelled and issue.operation in ("", seen.operation)
+
+
+def test_the_slices_are_the_issues(line: Timeline) -> None:
+    assert_same(line)
+
+
+@pytest.mark.slow
+def test_the_slices_of_a_token_of_smollm2(smollm2_deployment: Deployment) -> None:
+    chip, (program,) = smollm2_deployment.chip, smollm2_deployment.programs.values()
+    assert_same(timeline(chip, [script(link(program, chip))]))
 
 
 def test_a_launch_is_a_slice_as_far_as_it_is_looked_at(line: Timeline) -> None:
