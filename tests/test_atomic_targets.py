@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from waterclock.atomic import check_new, write_atomically
+from waterclock.atomic import check_new, new_file, write_atomically
 from waterclock.errors import InputError
 
 
@@ -31,3 +31,14 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path: Path) -> None:
 def test_a_name_that_is_too_long_is_one_line(tmp_path: Path, length: int) -> None:
     with pytest.raises(InputError, match=r"cannot write: .*too long"):
         check_new(tmp_path / ("a" * length))
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, OSError])
+def test_a_file_that_is_not_finished_is_none(tmp_path: Path, stop: type[BaseException]) -> None:
+    path = tmp_path / "kept"
+    path.write_text("old")
+    with pytest.raises(InputError if stop is OSError else stop), new_file(path) as file:
+        file.write(b"half of the new")
+        raise stop
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "quantize": {"numerics"} | GRAPH | FOUNDATIONS,
     "simulator": {"isa", "chip", "numerics"} | FOUNDATIONS,
     "rtl": {"isa", "chip", "numerics"} | FOUNDATIONS,
+    "silicon": {"chip"} | FOUNDATIONS,
     "compiler": {"quantize", "isa", "chip", "numerics"} | GRAPH | FOUNDATIONS,
 }
 MAY_PRINT = {"cli", "dashboard"}
@@ -111,6 +112,8 @@ def test_the_package_holds_the_rules() -> None:
         ("simulator/link.py", "import waterclock.rtl.core"),
         ("simulator/link.py", "from waterclock.compiler.schedule import schedule"),
         ("rtl/core.py", "from waterclock.simulator.semantics import value"),
+        ("silicon/energy.py", "from waterclock.simulator.energy import Activity"),
+        ("simulator/energy.py", "from waterclock.silicon import Energy"),
         ("compiler/emit.py", "from importlib import import_module\nimport_module('waterclock.simulator')"),
         ("compiler/lower.py", "from waterclock.frontends.gguf import load"),
         ("quantize/scheme.py", "from waterclock import chip"),

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from waterclock.errors import InputError
 
@@ -13,20 +14,28 @@ MAX_NAME_BYTES = 255
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write `data` (text as UTF-8) under a temporary name beside `path`, then rename it; a link stays one and its
-    target is written. InputError where the folder doesn't exist or can't be written, or where `path` is no regular
-    file; what was there stays as it was."""
-    contents = data.encode() if isinstance(data, str) else data
+    """Write `data` (text as UTF-8) as `new_file` does."""
+    with new_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def new_file(path: Path) -> Generator[BinaryIO]:
+    """A file to write under a temporary name beside `path`, renamed to it at the end; removed if anything goes wrong.
+    A link stays one and its target is written. InputError where the folder doesn't exist or can't be written, or where
+    `path` is no regular file; what was there stays as it was."""
     path = path.resolve()
     check_writable(path)
     partial = _partial(path)
     try:
-        partial.write_bytes(contents)
+        with partial.open("wb") as file:
+            yield file
         partial.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise InputError(f"{path}: cannot write: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

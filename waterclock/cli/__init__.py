@@ -3,7 +3,21 @@
 What a command needs is imported inside it, so that `waterclock --help` and wrong input answer at once.
 """
 
-from waterclock.cli import accuracy, bench, chat, chip, deployment, rtl, rtl_prove, rtl_run, rtl_synth, run
+from waterclock.cli import accuracy, bench, chat, chip, deployment, energy, rtl, rtl_prove, rtl_run, rtl_synth, run, trace
 from waterclock.cli.entry import main
 
-__all__ = ["accuracy", "bench", "chat", "chip", "deployment", "main", "rtl", "rtl_prove", "rtl_run", "rtl_synth", "run"]
+__all__ = [
+    "accuracy",
+    "bench",
+    "chat",
+    "chip",
+    "deployment",
+    "energy",
+    "main",
+    "rtl",
+    "rtl_prove",
+    "rtl_run",
+    "rtl_synth",
+    "run",
+    "trace",
+]

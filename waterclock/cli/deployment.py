@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelName, ModelOrFolder, app, chosen_chip
+from waterclock.cli.moment import show_moment
+from waterclock.cli.programs import ProgramOption, one_program
 from waterclock.cli.terminal import print_rows, progress
 from waterclock.errors import InputError
 
@@ -64,13 +66,27 @@ def inspect(
     cycles: Annotated[
         str | None, typer.Option(metavar="FIRST:LAST", help="with --schedule: these cycles; one layer if not given")
     ] = None,
+    cycle: Annotated[
+        int | None,
+        typer.Option(min=0, help="step a launch to this cycle and print what queues, streams and holds have"),
+    ] = None,
+    token: Annotated[int | None, typer.Option(help="with --cycle: the token that is fed; 0 if not given")] = None,
+    position: Annotated[int | None, typer.Option(help="with --cycle: its position; nothing was fed before")] = None,
+    program_name: ProgramOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a compiled folder holds. Its hashes and shapes are checked first."""
     from waterclock.runtime.deployment_file import bundle_sha256, load_bundle
 
+    given = {"token": token, "position": position}
+    for name, value in {**given, "program": program_name}.items():
+        if value is not None and cycle is None:
+            raise InputError(f"--{name} {value}: says what --cycle shows; add --cycle")
     bundle, sha256 = load_bundle(folder), bundle_sha256(folder)
-    if schedule is not None:
+    if cycle is not None:
+        chosen = one_program(bundle.deployment.programs, program_name)
+        show_moment(bundle.deployment, chosen, cycle, given, as_json=as_json)
+    elif schedule is not None:
         _draw_schedule(bundle, schedule, cycles)
     elif disassemble is not None:
         _print_queue(bundle, disassemble)

@@ -6,7 +6,7 @@ from `semantics` and shares neither timing nor dataflow with the other execution
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
@@ -22,6 +22,7 @@ from waterclock.isa.table import Area, Form, Operand, Width
 from waterclock.isa.validate import check_records
 from waterclock.simulator.errors import MachineError
 from waterclock.simulator.events import Event, Kind
+from waterclock.simulator.moment import Moment
 from waterclock.simulator.semantics import BYTES_PER_WORD, SEMANTICS, Bytes, byte_planes, lane_xor
 from waterclock.simulator.sequencer import Issue, issues
 from waterclock.simulator.state import State, Words
@@ -46,15 +47,30 @@ def step(chip: Chip, program: Program, state: State, on_event: Callable[[Event],
     machine would have to guess, such as two results on one register, a register that nothing was written to, a busy
     bank, or an address outside its memory.
     """
-    if program.chip_sha256 != chip.sha256:
-        raise InputError(f"program {program.name} is for another chip than {chip.name}")
-    check_records(program.queues, chip)
-    machine = _Machine(chip, program, state.fork(), on_event or (lambda event: None))
-    return Stepped(machine.run(), machine.state)
+    machine = _launched(chip, program, state, on_event or (lambda event: None))
+    for _ in machine.cycles():
+        pass
+    return Stepped(machine.length_cycles, machine.state)
+
+
+def moments(chip: Chip, program: Program, state: State) -> Iterator[Moment]:
+    """The launch that `step` runs, cycle by cycle, as the issues of each cycle find the machine.
+
+    A moment's arrays are the machine's own: they hold until the next moment is asked for.
+    """
+    machine = _launched(chip, program, state, lambda event: None)
+    return (machine.moment() for _ in machine.cycles())
 
 
 _DIRECTIONS = (Direction.EAST, Direction.WEST)
 _NUMBER_BY_KIND = MappingProxyType({OperandKind.EAST: 0, OperandKind.WEST: 1})
+
+
+def _launched(chip: Chip, program: Program, state: State, on_event: Callable[[Event], None]) -> "_Machine":
+    if program.chip_sha256 != chip.sha256:
+        raise InputError(f"program {program.name} is for another chip than {chip.name}")
+    check_records(program.queues, chip)
+    return _Machine(chip, program, state.fork(), on_event)
 
 
 class _Machine:
@@ -77,14 +93,19 @@ class _Machine:
         self.arrived: dict[str, Issue] = {}
         self.cycle = self.length_cycles = 0
 
-    def run(self) -> int:
-        """Step until nothing will issue and nothing is under way to its register; returns the length."""
+    def cycles(self) -> Iterator[None]:
+        """Step until nothing will issue and nothing is under way to its register, with a pause before each issue."""
         while any(self.heads) or self.due_by_cycle:
             self._shift()
             self._arrive()
+            yield
             self._issue()
             self.cycle += 1
-        return self.length_cycles
+
+    def moment(self) -> Moment:
+        issues = tuple(issue for issue in self.heads if issue is not None and issue.cycle == self.cycle)
+        kept = self.hold_by_index, self.accumulator_by_place, self.state.params
+        return Moment(self.cycle, issues, self.streams, self.written, *kept)
 
     def _shift(self) -> None:
         for registers in (self.streams, self.written):

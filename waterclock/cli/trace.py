@@ -1,0 +1,56 @@
+"""`waterclock trace`: what a chip issues in every cycle, for Perfetto or a browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waterclock.cli.app import Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
+from waterclock.cli.programs import ProgramsOption, some_programs
+from waterclock.cli.terminal import progress
+from waterclock.errors import InputError
+
+SUFFIXES = (".perfetto-trace", ".html")
+
+
+@app.command("trace")
+def trace(
+    model: ModelOrFolder,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="*.perfetto-trace for ui.perfetto.dev, *.html for a browser"
+        ),
+    ],
+    chip: ChipOption = None,
+    changes: Changes = None,
+    context: Context = None,
+    program: ProgramsOption = None,
+    launches: Annotated[int, typer.Option(min=1, help="launch the programs so many times over")] = 1,
+    first: Annotated[int | None, typer.Option("--from", metavar="CYCLE", help="from this cycle on")] = None,
+    last: Annotated[int | None, typer.Option("--to", metavar="CYCLE", help="up to this cycle")] = None,
+) -> None:
+    """Write what every queue issues in every cycle, by instruction and by the model operation that it serves."""
+    from waterclock.atomic import check_writable, new_file
+    from waterclock.runtime.llm import open_bundle
+    from waterclock.simulator.link import link
+    from waterclock.simulator.trace import script, timeline, write_page, write_perfetto
+
+    if output.suffix not in SUFFIXES:
+        raise InputError(f"--output {output}: must end in {' or '.join(SUFFIXES)}")
+    check_writable(output)
+    with progress() as phase:
+        deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
+        phase("linking")
+        programs = some_programs(deployment.programs, program)
+        scripts = {each.name: script(link(each, deployment.chip)) for each in programs}
+        line = timeline(deployment.chip, [scripts[each.name] for each in programs], launches, first, last)
+        phase("writing")
+        write = dict(zip(SUFFIXES, (write_perfetto, write_page), strict=True))[output.suffix]
+        with new_file(output) as file:
+            write(file, line, f"{deployment.config.name} on {deployment.chip.name}")
+    clock_mhz = deployment.chip.clock_mhz
+    print(
+        f"{output}: {line.num_issues:,} issues in cycles {line.first_cycle:,} to {line.last_cycle:,}, "
+        f"{output.stat().st_size:,} bytes; 1 cycle is {1000 / clock_mhz:.3f} ns at {clock_mhz:,} MHz"
+    )
