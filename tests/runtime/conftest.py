@@ -1,5 +1,6 @@
 """A small random model, compiled once and saved once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +30,31 @@ def model(model_path: Path) -> Model:
 
 
 @pytest.fixture(scope="session")
-def bundle(model_path: Path, tiny: Chip) -> Bundle:
-    """For the tiny chip; nobody changes it."""
+def prefilling(model_path: Path, tiny: Chip) -> Bundle:
+    """For the tiny chip, with programs that take many tokens at a time; nobody changes it."""
     return build(model_path, tiny, CONTEXT)
 
 
 @pytest.fixture(scope="session")
-def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(prefilling: Bundle) -> Bundle:
+    """The same with a launch for each token; nobody changes it."""
+    return decode_only(prefilling)
+
+
+def decode_only(bundle: Bundle) -> Bundle:
+    """Without the programs that take many tokens at a time."""
+    deployment = bundle.deployment
+    kept = [name for name in deployment.programs if name.startswith("decode")]
+    programs = {name: deployment.programs[name] for name in kept}
+    explanations = {name: deployment.explanations[name] for name in kept}
+    return replace(bundle, deployment=replace(deployment, programs=programs, explanations=explanations))
+
+
+@pytest.fixture(scope="session")
+def folder(prefilling: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle, saved; nobody changes it."""
     path = tmp_path_factory.mktemp("saved") / "bundle"
-    save_bundle(bundle, path)
+    save_bundle(prefilling, path)
     return path
 
 
@@ -57,7 +73,7 @@ def talkative(tmp_path_factory: pytest.TempPathFactory, tiny: Chip) -> Bundle:
     """A smaller model with room for several turns, which never ends an answer by itself when it is greedy."""
     path = tmp_path_factory.mktemp("talkative") / "talkative.gguf"
     shape = {"hidden": 20, "intermediate": 24, "num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "head_dim": 8}
-    return build(write_random_llama(path, **shape, vocab=300, context_length=256), tiny, 192)
+    return decode_only(build(write_random_llama(path, **shape, vocab=300, context_length=256), tiny, 192))
 
 
 @pytest.fixture(scope="session")

@@ -39,10 +39,10 @@ def copied(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copied"))
 
 
-def test_what_was_saved_is_loaded(bundle: Bundle, folder: Path) -> None:
+def test_what_was_saved_is_loaded(prefilling: Bundle, folder: Path) -> None:
     loaded = load_bundle(folder)
-    assert (loaded.tokenizer, loaded.origin) == (bundle.tokenizer, bundle.origin)
-    here, there = loaded.deployment, bundle.deployment
+    assert (loaded.tokenizer, loaded.origin) == (prefilling.tokenizer, prefilling.origin)
+    here, there = loaded.deployment, prefilling.deployment
     for name in ("chip", "config", "max_context", "objects", "explanations"):
         assert getattr(here, name) == getattr(there, name), name
     for name in ("mem", "reram"):

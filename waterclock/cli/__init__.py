@@ -3,7 +3,20 @@
 What a command needs is imported inside it, so that `waterclock --help` and wrong input answer at once.
 """
 
-from waterclock.cli import accuracy, bench, chat, chip, deployment, energy, rtl, rtl_prove, rtl_run, rtl_synth, run, trace
+from waterclock.cli import (
+    accuracy,
+    bench,
+    chat,
+    chip,
+    deployment,
+    energy,
+    rtl,
+    rtl_prove,
+    rtl_run,
+    rtl_synth,
+    run,
+    trace,
+)
 from waterclock.cli.entry import main
 
 __all__ = [

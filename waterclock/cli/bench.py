@@ -61,9 +61,10 @@ def _token_seconds(llm: "LLM", num_tokens: int) -> float:
 def _num_products(llm: "LLM") -> int:
     """Weights that a token is multiplied with, padding included."""
     from waterclock.isa.table import OPCODES
+    from waterclock.simulator.link import unroll
 
-    linked = llm.device.linked
-    num_matvecs = int((linked.rows.record["op"][linked.row] == OPCODES["mxm.matvec"]).sum())
+    events = unroll(llm.device.program, llm.bundle.deployment.chip)
+    num_matvecs = int((events.rows.record["op"][events.row] == OPCODES["mxm.matvec"]).sum())
     return num_matvecs * llm.bundle.deployment.chip.tile_bytes
 
 

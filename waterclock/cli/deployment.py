@@ -80,14 +80,14 @@ def inspect(
 
     given = {"token": token, "position": position}
     for name, value in {**given, "program": program_name}.items():
-        if value is not None and cycle is None:
+        if value is not None and cycle is None and (name != "program" or schedule is None):
             raise InputError(f"--{name} {value}: says what --cycle shows; add --cycle")
     bundle, sha256 = load_bundle(folder), bundle_sha256(folder)
     if cycle is not None:
-        chosen = one_program(bundle.deployment.programs, program_name)
+        chosen = one_program(bundle.deployment, program_name)
         show_moment(bundle.deployment, chosen, cycle, given, as_json=as_json)
     elif schedule is not None:
-        _draw_schedule(bundle, schedule, cycles)
+        _draw_schedule(bundle, one_program(bundle.deployment, program_name), schedule, cycles)
     elif disassemble is not None:
         _print_queue(bundle, disassemble)
     elif as_json:
@@ -198,15 +198,14 @@ def _print_queues(entries_by_queue: dict[str, int]) -> None:
     print_rows([(queue, f"{num:,}") for queue, num in entries_by_queue.items()], header=("queue", "entries"))
 
 
-def _draw_schedule(bundle: "Bundle", path: Path, cycles: str | None) -> None:
+def _draw_schedule(bundle: "Bundle", program: "Program", path: Path, cycles: str | None) -> None:
     from waterclock.atomic import write_atomically
     from waterclock.compiler.picture import Mark, schedule_svg
-    from waterclock.simulator.link import link
+    from waterclock.simulator.link import unroll
 
     deployment = bundle.deployment
-    (program,) = deployment.programs.values()
     first, last = _cycles_of(cycles, deployment.explanations[program.name])
-    events = link(program, deployment.chip)
+    events = unroll(program, deployment.chip)
     labels = {queue.number: program.labels.get(queue.name) for queue in deployment.chip.queues}
     marks = [
         Mark(int(queue), int(cycle), program.operations[labels[int(queue)][entry]])  # pyright: ignore[reportOptionalSubscript]

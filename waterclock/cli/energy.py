@@ -37,7 +37,7 @@ def energy(
     with progress() as phase:
         deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
         phase("linking")
-        linked = [link(each, deployment.chip) for each in some_programs(deployment.programs, program)]
+        linked = [link(each, deployment.chip) for each in some_programs(deployment, program)]
         bills = [Bill(deployment.chip, count_activities(each), load_energy_constants()) for each in linked]
     if as_json:
         chip_record = {"name": deployment.chip.name, "sha256": deployment.chip.sha256}

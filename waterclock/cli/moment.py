@@ -25,7 +25,7 @@ def show_moment(
 ) -> None:
     """Step a launch from the loaded state to a cycle and print what is there."""
     from waterclock.runtime.device import loaded_state
-    from waterclock.simulator.link import link
+    from waterclock.simulator.link import every_run, link
     from waterclock.simulator.stepper import moments
 
     if cycle >= program.length_cycles:
@@ -36,7 +36,7 @@ def show_moment(
         state.params[index] = value
     stepped = counted(moments(deployment.chip, program, state), cycle + 1, "stepping")
     moment = next(islice(stepped, cycle, None))
-    record = moment_record(link(program, deployment.chip), moment)
+    record = moment_record(every_run(link(program, deployment.chip)), moment)
     if as_json:
         print(json.dumps(record, indent=2))
     else:

@@ -42,7 +42,7 @@ def trace(
     with progress() as phase:
         deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
         phase("linking")
-        programs = some_programs(deployment.programs, program)
+        programs = some_programs(deployment, program)
         scripts = {each.name: script(link(each, deployment.chip)) for each in programs}
         line = timeline(deployment.chip, [scripts[each.name] for each in programs], launches, first, last)
         phase("writing")

@@ -19,6 +19,8 @@ from waterclock.frontends.graph import Graph
 from waterclock.isa.program import Output, Param, Program
 
 DEFAULT_CONTEXT = 256
+BUCKETS = (256, 512, 1024, 2048, 4096)
+"""Positions of the context buckets below the one that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def compile_model(
         check_shape(shape, chip, context)
     placed = place(layered(graph), chip, context)
     schedules = {shape.name: tuple(schedule(segment, chip) for segment in lower(placed, shape)) for shape in shapes}
+    shapes = sorted(shapes, key=lambda shape: shape.name)
     programs = {shape.name: program_of(placed, shape, schedules[shape.name]) for shape in shapes}
     explanations = {
         shape.name: explain(schedules[shape.name], chip, bound(graph, placed.layouts, chip, shape)) for shape in shapes
@@ -55,6 +58,15 @@ def compile_model(
     objects = tuple(placed.placement.objects)
     deployment = Deployment(chip, graph.config, context, objects, mem, reram, programs, explanations)
     return Compiled(deployment, schedules)
+
+
+def usual_shapes(chip: Chip, context: int) -> tuple[Shape, ...]:
+    """The programs that a conversation needs: for each context bucket one that takes a token and one that takes as many
+    as the chip has lanes, which alone has a bucket of just these too."""
+    buckets = [bucket for bucket in BUCKETS if bucket < context and bucket % chip.lanes == 0]
+    decode = [Shape(1, bucket) for bucket in (*buckets, context)]
+    prefill = [Shape(chip.lanes, bucket) for bucket in sorted({chip.lanes, *buckets, context})]
+    return (*decode, *prefill)
 
 
 def check(graph: Graph, chip: Chip, context: int) -> None:

@@ -12,6 +12,9 @@ from waterclock.compiler.place import Placement
 from waterclock.frontends.graph import ModelConfig
 from waterclock.isa.program import Object, Program, Space
 
+TOKENS = "tokens"
+"""The MEM object where the host leaves the tokens of a launch that takes several, one in every lane of a word."""
+
 
 @dataclass(frozen=True, eq=False)
 class Deployment:

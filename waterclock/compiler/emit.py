@@ -9,7 +9,7 @@ import numpy.typing as npt
 from waterclock.chip import Chip
 from waterclock.compiler.issues import Arrival, Issue, Scheduled
 from waterclock.compiler.passes import Control, Entry, Placed, queue_entries
-from waterclock.compiler.tileops import Axis, Broadcast, Immediate, Reference
+from waterclock.compiler.tileops import Axis, Broadcast, Immediate
 from waterclock.compiler.words import Words
 from waterclock.isa.program import NO_PRODUCER, Object, Role, empty_flow, empty_instructions, instruction_id
 from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, Records

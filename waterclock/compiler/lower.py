@@ -24,6 +24,7 @@ from waterclock.compiler.context import (
     mask_of,
     model_layouts,
 )
+from waterclock.compiler.deployment import TOKENS
 from waterclock.compiler.embedding import embedding, table_of
 from waterclock.compiler.layout import Layout
 from waterclock.compiler.model import LayeredGraph
@@ -31,10 +32,6 @@ from waterclock.compiler.place import Placement, TileGrid, reference
 from waterclock.compiler.tileops import Link, Segment, TileOp, Use, Vector
 from waterclock.frontends.graph import Node
 from waterclock.isa.program import Role
-
-
-TOKENS = "tokens"
-"""The MEM object where the host leaves the tokens of a launch, one in every lane of a word."""
 
 
 def place(model: LayeredGraph, chip: Chip, max_context: int) -> Placed:

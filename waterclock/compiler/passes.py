@@ -1,9 +1,9 @@
 """Passes: one queue's entries, in order. Tokens and layers become loops around them.
 
 Where the tokens of a segment overlap (each begins before the one before it is through), a token's issues fall into
-stages of `interval_cycles`. In a *window* of so many cycles every stage works, each on a token of its own. What is alike
-in all windows is one loop; the windows before, in which the later stages have no token yet, and those after, in which
-the earlier ones have none left, are written out.
+stages of `interval_cycles`. In a *window* of so many cycles every stage works, each on a token of its own. What is
+alike in all windows is one loop; the windows before, in which the later stages have no token yet, and those after, in
+which the earlier ones have none left, are written out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -43,7 +43,7 @@ def reference(
 ) -> Reference:
     """Word or tile `index` (+ terms) of the object, in the copy of the current layer; for each further token
     `token_stride` more, and `token_step` more in each term's const."""
-    strides = {Axis.LAYER: obj.stride if obj.num_layers > 1 else 0, Axis.TOKEN: token_stride}
+    strides: dict[int, int] = {Axis.LAYER: obj.stride if obj.num_layers > 1 else 0, Axis.TOKEN: token_stride}
     return Reference(obj, address(index, *terms, strides=strides, steps={Axis.TOKEN: token_step}))
 
 

@@ -166,8 +166,9 @@ class Scheduler:
         vxm = piece.kind is SliceKind.VXM
         queues = self._alus[INSTRUCTIONS[op.mnemonic].unit] if vxm else [self._queue_by_slice[piece.name]]
         arrivals = [self._delivery.first_arrival(self._delivery.live(v), piece.x) for v in reads_of(op)]
-        earliest = max([0, *arrivals, *([self._param_seen(op.after)] if op.after else [])])
-        latest = self._param_seen(op.after) + self._timeline.interval_cycles if op.after else NEVER
+        seen = self._param_seen(op.after) if op.after else 0
+        earliest = max([seen, *arrivals])
+        latest = seen + self._timeline.interval_cycles if op.after else NEVER
         for patience in (PATIENCE_CYCLES, self._search_cycles):
             for t in range(earliest, min(earliest + patience, latest)):
                 queue = next((q for q in queues if self._timeline.free(q, t)), None)

@@ -2,8 +2,9 @@
 
 Resources are queues (one issue a cycle), stream registers (one value each), tile banks (busy for some cycles after an
 access), hold registers and accumulators (an interval). All reservations are journalled: `mark` and `rollback` undo a
-failed try. Where the segment is begun anew every `interval_cycles`, before it is through, what is taken is taken in every
-interval: cycles count modulo the interval (modulo scheduling; B. R. Rau, Iterative modulo scheduling, MICRO-27, 1994).
+failed try. Where the segment is begun anew every `interval_cycles`, before it is through, what is taken is taken in
+every interval: cycles count modulo the interval (modulo scheduling; B. R. Rau, Iterative modulo scheduling, MICRO-27,
+1994).
 
 A value on a stream moves along a diagonal: position x and cycle c with c - x constant (eastward) or c + x constant
 (westward). The stream register file of one diagonal is one integer, bit x standing for position x.

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from waterclock.chip import Chip
-from waterclock.compiler.compile import compile_model
+from waterclock.compiler.compile import compile_model, usual_shapes
 from waterclock.compiler.deployment import Deployment
 from waterclock.errors import InputError
 from waterclock.frontends.tokenizer import Tokenizer
@@ -47,7 +47,7 @@ def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent
     scheme = Scheme()
     graph = quantize(model.graph, scheme)
     phase("compiling")
-    compiled = compile_model(graph, chip, context)
+    compiled = compile_model(graph, chip, context, shapes=usual_shapes(chip, context))
     return Bundle(compiled.deployment, model.tokenizer, origin_of(model, scheme))
 
 

@@ -1,16 +1,67 @@
-"""Device: a chip with a deployment loaded, which takes one token after the other."""
+"""Device: a chip with a deployment loaded, which takes one token after the other, or many of them at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from waterclock.compiler.deployment import Deployment
+from waterclock.compiler.deployment import TOKENS, Deployment
 from waterclock.errors import InputError
-from waterclock.isa.program import Param, Program
+from waterclock.isa.program import Object, Param, Program
 from waterclock.simulator.link import Linked, link
 from waterclock.simulator.machine import Launched, Machine
 from waterclock.simulator.state import State
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A program on a device: it takes up to `num_tokens` tokens in a launch, within `num_positions` positions."""
+
+    program: Program
+    deployment: Deployment
+    state: State
+
+    @cached_property
+    def linked(self) -> Linked:
+        """Linked when it is first needed. LinkError where its proof fails."""
+        return link(self.program, self.deployment.chip)
+
+    @cached_property
+    def machine(self) -> Machine:
+        return Machine(self.linked, self.state)
+
+    def param(self, name: str) -> Param:
+        """A launch parameter; InputError if the program has none of this name."""
+        found = next((param for param in self.program.params if param.name == name), None)
+        if found is None:
+            raise InputError(f"program {self.program.name}: has no parameter {name}")
+        return found
+
+    @property
+    def num_tokens(self) -> int:
+        return self.param("last").high + 1
+
+    @property
+    def num_positions(self) -> int:
+        """The context bucket: positions that a sequence can have."""
+        return self.param("position").high + self.num_tokens
+
+    def launch(self, tokens: Sequence[int], position: int) -> Launched:
+        """Feed tokens, the first at `position`. Where there are fewer than the program takes, what it makes of the rest
+        is never looked at: their positions are fed anew before anything attends to them."""
+        params = {self.param("position").index: position, self.param("last").index: len(tokens) - 1}
+        if self.num_tokens == 1:
+            return self.machine.launch({**params, self.param("token").index: tokens[0]})
+        words = self._words
+        piece = self.deployment.chip.slice_by_name[words.slice].index
+        self.state.mem[piece, words.base : words.base + len(tokens)] = np.array(tokens, np.int32)[:, None]
+        return self.machine.launch(params)
+
+    @property
+    def _words(self) -> Object:
+        return next(obj for obj in self.program.objects if obj.name == TOKENS)
 
 
 class Device:
@@ -18,23 +69,33 @@ class Device:
 
     Feeding a token is one launch: it writes the token's keys and values into the KV cache at its position and leaves
     logits and the most likely next token. Positions are fed in order; starting again at 0 starts another sequence,
-    because attention never looks beyond the position that is fed.
+    because attention never looks beyond the position that is fed. Every launch takes the program with the smallest
+    context bucket that will do; all of them share the cache.
     """
 
-    def __init__(self, deployment: Deployment, linked: Linked | None = None) -> None:
-        """Load the images and link the program, unless it comes linked. LinkError where its proof fails."""
-        program = decode_program(deployment)
-        params = {param.name: param for param in program.params}
+    def __init__(self, deployment: Deployment) -> None:
+        """Load the images and link the program for single tokens. LinkError where its proof fails."""
         self.deployment = deployment
-        self._position, self._token = _param(params, "position", program), _param(params, "token", program)
-        self.linked = linked or link(program, deployment.chip)
-        self._machine = Machine(self.linked, loaded_state(deployment))
+        self.state = loaded_state(deployment)
+        """The chip's memories and parameters, as they are."""
+        loaded = [Loaded(program, deployment, self.state) for program in deployment.programs.values()]
+        self.programs = {one.program.name: one for one in loaded}
+        self._decode = sorted((one for one in loaded if one.num_tokens == 1), key=lambda one: one.num_positions)
+        self._prefill = sorted((one for one in loaded if one.num_tokens > 1), key=lambda one: one.num_positions)
+        self._last = self.largest
+        self._last.machine.output("logits")
         self._tokens: list[int] = []
 
     @property
+    def largest(self) -> Loaded:
+        """The program for single tokens with the largest context bucket."""
+        decode_program(self.deployment)
+        return self._decode[-1]
+
+    @property
     def num_positions(self) -> int:
-        """The context bucket: positions that a sequence can have."""
-        return self._position.high + 1
+        """The largest context bucket: positions that a sequence can have."""
+        return self._decode[-1].num_positions
 
     @property
     def tokens(self) -> Sequence[int]:
@@ -43,53 +104,87 @@ class Device:
 
     @property
     def program(self) -> Program:
-        return self.linked.program
+        """The program for single tokens with the largest context bucket."""
+        return self.largest.program
 
     @property
-    def state(self) -> State:
-        """The chip's memories and parameters, as they are."""
-        return self._machine.state
+    def linked(self) -> Linked:
+        return self.largest.linked
 
     def feed(self, token: int, position: int) -> Launched:
         """Run the launch of one token. InputError for a token or position outside of what the program was made for."""
+        return self.launch(self._decode_at(position), [token], position)
+
+    def feed_all(self, tokens: Sequence[int], position: int) -> Iterator[tuple[int, Launched]]:
+        """Feed tokens in as few cycles as the programs allow: the position of the last token of each launch, and what
+        was launched. InputError as from `feed`."""
+        self._decode_at(position + len(tokens) - 1)
+        fed = 0
+        while fed < len(tokens):
+            program = self._cheapest(len(tokens) - fed, position + fed)
+            some = tokens[fed : fed + program.num_tokens]
+            launched = self.launch(program, some, position + fed)
+            fed += len(some)
+            yield position + fed - 1, launched
+
+    def launch(self, program: Loaded, tokens: Sequence[int], position: int) -> Launched:
+        """One launch of one of the device's programs, with as many tokens as it takes or fewer."""
+        for token in tokens:
+            self.check_token(token)
+        del self._tokens[position:]  # before the launch, so that a cache entry half written is never taken for whole
+        launched = program.launch(tokens, position)
+        self._last = program
+        if position == len(self._tokens):
+            self._tokens += tokens
+        return launched
+
+    def _decode_at(self, position: int) -> Loaded:
         if not 0 <= position < self.num_positions:
             raise InputError(
                 f"position {position}: the context bucket of {self.program.name} has {self.num_positions} positions, "
                 f"0 to {self.num_positions - 1}"
             )
-        self.check_token(token)
-        del self._tokens[position:]  # before the launch, so that a cache entry half written is never taken for whole
-        launched = self._machine.launch({self._position.index: position, self._token.index: token})
-        if position == len(self._tokens):
-            self._tokens.append(token)
-        return launched
+        return next(one for one in self._decode if position < one.num_positions)
+
+    def _cheapest(self, num_tokens: int, position: int) -> Loaded:
+        """The program that takes the fewest cycles for each of the next tokens."""
+        prefill = (one for one in self._prefill if position + one.num_tokens <= one.num_positions)
+        candidates = [self._decode_at(position), *prefill]
+        return min(candidates, key=lambda one: one.program.length_cycles / min(num_tokens, one.num_tokens))
 
     def check_token(self, token: int) -> None:
         """InputError for a token that the model does not have."""
-        if not self._token.low <= token <= self._token.high:
-            raise InputError(f"token {token}: the model's are {self._token.low} to {self._token.high}")
+        vocab = self.deployment.config.vocab
+        if not 0 <= token < vocab:
+            raise InputError(f"token {token}: the model's are 0 to {vocab - 1}")
 
     def logits(self) -> npt.NDArray[np.float32]:
         """What the last launch thinks of every token: float32 [vocab], a copy."""
-        return self._machine.output("logits").view(np.float32)
+        return self._last.machine.output("logits").view(np.float32)
 
     @property
     def next_token(self) -> int:
         """The most likely token, as the chip itself chose it in the last launch."""
-        return int(self.state.params[self._token.index])
+        return int(self.state.params[self._last.param("token").index])
 
 
 def decode_program(deployment: Deployment) -> Program:
-    """The one program of a deployment; InputError if it does not give a logit for every token."""
-    if len(deployment.programs) != 1:
-        raise InputError(f"deployment: has {len(deployment.programs)} programs, expected 1")
-    program = next(iter(deployment.programs.values()))
-    sizes = {output.name: output.size for output in program.outputs}
-    if sizes.get("logits") != deployment.config.vocab:
-        raise InputError(
-            f"program {program.name}: has {sizes.get('logits')} logits, expected {deployment.config.vocab}"
-        )
-    return program
+    """The program for single tokens with the largest context bucket; InputError where there is none, or one that does
+    not give a logit for every token."""
+    found = [program for program in deployment.programs.values() if _takes_one(program)]
+    if not found:
+        raise InputError("deployment: has no program that takes one token")
+    for program in deployment.programs.values():
+        sizes = {output.name: output.size for output in program.outputs}
+        if sizes.get("logits") != deployment.config.vocab:
+            raise InputError(
+                f"program {program.name}: has {sizes.get('logits')} logits, expected {deployment.config.vocab}"
+            )
+    return max(found, key=lambda program: next(p.high for p in program.params if p.name == "position"))
+
+
+def _takes_one(program: Program) -> bool:
+    return any(param.name == "last" and param.high == 0 for param in program.params)
 
 
 def loaded_state(deployment: Deployment) -> State:
@@ -98,9 +193,3 @@ def loaded_state(deployment: Deployment) -> State:
     state.mem[:, : deployment.mem.shape[1]] = deployment.mem
     state.reram[:, : deployment.reram.shape[1]] = deployment.reram
     return state
-
-
-def _param(params: Mapping[str, Param], name: str, program: Program) -> Param:
-    if name not in params:
-        raise InputError(f"program {program.name}: has no parameter {name}")
-    return params[name]

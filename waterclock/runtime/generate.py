@@ -101,8 +101,8 @@ def _num_reused(device: Device, prompt: Sequence[int]) -> int:
 
 def _prompt_launches(device: Device, prompt: Sequence[int], first: int) -> Iterator[tuple[int, int]]:
     """Feed a prompt from position `first` to its end: the last position of each launch, and the launch's cycles."""
-    for position in range(first, len(prompt)):
-        yield position, device.feed(prompt[position], position).length_cycles
+    for position, launched in device.feed_all(prompt[first:], first):
+        yield position, launched.length_cycles
 
 
 def _answer_launches(device: Device, tokens: Sequence[int], first: int) -> Iterator[tuple[int, int]]:

@@ -18,6 +18,7 @@ from waterclock.isa.layout import word_bits
 from waterclock.isa.program import Program
 from waterclock.isa.record import Direction, Records
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, OPCODES, Width
+from waterclock.simulator.link import every_run
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.linked import Ints, Linked, Longs
 from waterclock.simulator.served import operations_of, operations_served
@@ -84,6 +85,7 @@ class Counts:
 
 def count_activities(linked: Linked) -> Counts:
     """What one launch does. Every launch does the same, whatever its data."""
+    linked = every_run(linked)
     operations = operations_of(linked.program)
     served = operations_served(linked)
     counts = np.zeros((len(ACTIVITIES), len(operations)), np.int64)

@@ -9,7 +9,19 @@ from waterclock.simulator.link.equal import dataflow_equal
 from waterclock.simulator.link.errors import Cause, LinkError
 from waterclock.simulator.link.linked import Events, Linked, Rows
 from waterclock.simulator.link.proof import link
-from waterclock.simulator.link.rebuild import rebuild, rebuild_every_run
+from waterclock.simulator.link.rebuild import every_run, rebuild, rebuild_every_run
 from waterclock.simulator.link.unroll import unroll
 
-__all__ = ["Cause", "Events", "LinkError", "Linked", "Rows", "dataflow_equal", "link", "rebuild", "rebuild_every_run", "unroll"]
+__all__ = [
+    "Cause",
+    "Events",
+    "LinkError",
+    "Linked",
+    "Rows",
+    "dataflow_equal",
+    "every_run",
+    "link",
+    "rebuild",
+    "rebuild_every_run",
+    "unroll",
+]

@@ -2,41 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from waterclock.chip import Chip
 from waterclock.isa.program import Program
-from waterclock.isa.record import Records
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE
 from waterclock.simulator.link.errors import Cause, LinkError
+from waterclock.simulator.link.roll import Rolled
+from waterclock.simulator.link.rows import Bools, Ints, Longs, Rows
 
-if TYPE_CHECKING:
-    from waterclock.simulator.link.roll import Rolled
-
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """All entries of a program, queue after queue in the order of their numbers; m of them.
-
-    `record` holds INSTRUCTION rows; `queue` and `entry` say where each stands. `start` is the cycle of the first issue.
-    For each level (0 the repeat, 1 to 3 the loops around it, innermost first) `runs` counts the runs (1 where there is
-    no such level), `period` is the cycles between two and `steered_by` the entry of the repeat or loop (-1: none).
-    """
-
-    record: Records
-    queue: Longs
-    entry: Longs
-    start: Longs
-    runs: Longs
-    period: Longs
-    steered_by: Longs
+__all__ = ["Bools", "Events", "Ints", "Linked", "Longs", "Rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +22,8 @@ class Events:
     Control entries (start, nop, repeat, loop) are no events. Event i issues row `row[i]` of `rows`, which is entry
     `entry[i]` of the queue with number `queue[i]`, in cycle `cycle[i]`; `iteration[i]` has a count for each level.
 
-    Where loops are `rolled`, the events are those of the runs that are kept, as if there were no others: cycles too, and
-    counts may be negative, for an instruction in a loop that was written out before it.
+    Where loops are `rolled`, the events are those of the runs that are kept, as if there were no others: cycles too,
+    and counts may be negative, for an instruction in a loop that was written out before it.
     """
 
     program: Program
@@ -58,7 +34,7 @@ class Events:
     queue: Ints
     entry: Ints
     iteration: Ints
-    rolled: "Rolled | None"
+    rolled: Rolled | None
 
     def __len__(self) -> int:
         return len(self.cycle)
@@ -90,7 +66,7 @@ class Events:
             iteration=tuple(int(count) for count in self.iteration[event]),
         )
 
-    def marked(self, events: "Longs | Ints") -> Bools:
+    def marked(self, events: Longs | Ints) -> Bools:
         """Which of all events are among these; negative indices are none."""
         mask = np.zeros(len(self), np.bool_)
         mask[events[events >= 0]] = True

@@ -5,7 +5,7 @@ a level of the producer holds the reader too if it is the same loop (of one queu
 with as many runs and the same period), and so are all around it. There the producer is in the reader's run, elsewhere
 in its last. `carried` counts back one run of the innermost loop that holds reader and producer (or of one further out),
 or of the repeat where an instruction reads itself. What wrote a memory in another loop is the last run that wrote what
-is read, not the last. What is written out before and after a loop counts as further runs of the instruction in the loop.
+is read, not the last. What is written out before and after a loop counts as further runs of what is in the loop.
 """
 
 from dataclasses import dataclass
@@ -73,9 +73,7 @@ class Meaning:
         named = self._row_of(flow["stands_for"].astype(np.int64))
         self.pattern = np.where(named < 0, itself, named)
         depth = self.chains.depth
-        self.malformed_rows = (named == _NO_SUCH_ROW) | (
-            (self.pattern != itself) & (depth[self.pattern] != depth + 1)
-        )
+        self.malformed_rows = (named == _NO_SUCH_ROW) | ((self.pattern != itself) & (depth[self.pattern] != depth + 1))
 
     def deviates(self, found: Longs, name: str, *, by_address: bool = False) -> Bools:
         """[n]: which events find another producer than the flow's column `name` means.

@@ -38,6 +38,11 @@ def rebuild_every_run(program: Program, chip: Chip) -> Linked:
     return _rebuilt(expanded(program, chip, rows_of(program, chip)))
 
 
+def every_run(linked: Linked) -> Linked:
+    """What was rebuilt, with the events of all runs, whether or not they were needed for the proof."""
+    return linked if linked.rolled is None else rebuild_every_run(linked.program, linked.chip)
+
+
 def flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkError | None]:
     """The flow row of every row, and an error where a queue has another number of entries than its flow.
 

@@ -1,7 +1,7 @@
 """Roll: which of a program's loops repeat one and the same thing, and how few runs show all that can happen in them.
 
-A *block* is a stretch of time in which all queues are in alike loops. Its *inner* runs begin `inner_period` cycles apart
-and may overlap; its *outer* runs follow one another. Of an instruction that is in the loop of one queue, what is written
+A *block* is a stretch of time in which all queues are in alike loops. Its *inner* runs begin `inner_period` cycles
+apart and may overlap; its *outer* runs follow one another. Of an instruction that is in a queue's loop, what is written
 out before and after the loop is a further run, if it is that instruction in every field, in the cycle of that run.
 
 What a run does depends on the runs that it overlaps with, and on the one before. So link looks at the first runs only:
@@ -12,13 +12,14 @@ their addresses are in the same places to one another; `Rolled.is_sound` asks th
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from waterclock.isa.program import NO_PRODUCER, QUEUE_SHIFT
 from waterclock.isa.record import NUM_LEVELS, Records
 from waterclock.isa.table import CONTROL, OPCODES
-from waterclock.simulator.link.linked import Bools, Longs, Rows
+from waterclock.simulator.link.rows import Bools, Longs, Rows
 
 INNER, OUTER = 1, 2
 KEPT_OUTER_RUNS = 2
@@ -219,7 +220,7 @@ def _blocks(rows: Rows, keys: Longs, block_rows: Bools, token: Longs, first: Lon
     if any(block is None for block in blocks):
         return None
     ordered = [block for block in blocks if block is not None]
-    if any(before.end >= after.begin for before, after in zip(ordered, ordered[1:], strict=False)):
+    if any(before.end >= after.begin for before, after in pairwise(ordered)):
         return None
     alone = np.concatenate([own for key, own in zip(found.tolist(), rows_by_key, strict=True) if key[0] * key[2] == 1]
                            or [np.zeros(0, np.int64)])  # fmt: skip
@@ -237,8 +238,8 @@ def _blocks(rows: Rows, keys: Longs, block_rows: Bools, token: Longs, first: Lon
         if number < len(ordered):
             block[looped[number][1]] = len(whole)
             whole.append(ordered[number])
-    # One run with all its neighbours; of runs that do not overlap one more than the first two, for values may be carried.
-    # Where a block reads what another wrote, run by run, both need the same.
+    # One run with all its neighbours; of runs that do not overlap one more than the first two, for values may be
+    # carried. Where a block reads what another wrote, run by run, both need the same.
     kept = max(2 * each.overlap + 1 for each in whole)
     blocks = tuple(replace(each, kept_inner=min(each.inner_runs, kept)) for each in whole)
     return Rolled(rows, blocks, block, token, first)

@@ -1,8 +1,9 @@
 """Runs: whether the runs of a block that are left out are like those that are kept.
 
-Registers are alike in all runs. Addresses step: by *run* an address may be a place of its own, one that all runs share,
-or one of a set that depends on the parameters. All runs are alike if every place that is written has one such meaning for
-all that access it, and if whatever a run reads was written in the same run, in the outer run before, or before the block.
+Registers are alike in all runs. Addresses step: by *run* an address may be a place of its own, one that all runs
+share, or one of a set that depends on the parameters. All runs are alike if every place that is written has one such
+meaning for all that access it, and if whatever a run reads was written in the same run, in the outer run before, or
+before the block.
 """
 
 from dataclasses import dataclass
@@ -54,8 +55,8 @@ def _anatomy(program: Program, chip: Chip, rolled: Rolled, runs: Longs) -> Anato
 def _in_all_inner_runs(rolled: Rolled, chosen: Bools) -> Longs:
     """[3, k]: the chosen rows in all inner runs of their blocks."""
     row = np.flatnonzero(chosen & (rolled.block >= 0))
-    count = np.array([block.inner_runs for block in rolled.blocks])[rolled.block[row]]
-    inner = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    count: Longs = np.array([block.inner_runs for block in rolled.blocks], np.int64)[rolled.block[row]]
+    inner = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
     return np.stack([np.repeat(row, count), inner, np.zeros_like(inner)])
 
 
@@ -110,7 +111,8 @@ def _places_are_alike(rolled: Rolled, runs: Longs, accessed: _Places) -> bool:
         return False
     kept = [np.array([getattr(each, name) for each in rolled.blocks]) for name in ("kept_inner", "kept_outer")]
     left_out = cut & ((run[0] >= kept[0][block]) | (run[1] >= kept[1][block]))
-    fixed = ~accessed.anatomy.terms("address", "used").any(axis=1)[event] & ~cut
+    parametric: Bools = np.asarray(accessed.anatomy.terms("address", "used").any(axis=1))
+    fixed = ~parametric[event] & ~cut
     return not np.isin(place[fixed], place[left_out]).any()
 
 

@@ -18,8 +18,8 @@ _call = call_by_number(kernels.FUNCTIONS)
 
 @cache
 def loop() -> Callable[..., int]:
-    """`run(memory, ops, terms, inner, outer)` executes a tape in these runs of its loops and returns -1, or the number of
-    the operation that stopped it.
+    """`run(memory, ops, terms, inner, outer)` executes a tape in these runs of its loops and returns -1, or the number
+    of the operation that stopped it.
 
     numba keeps compiled code under the function's name for as long as the function's own file stays as it is. What is
     compiled in comes from other files too, so the name says what they hold.

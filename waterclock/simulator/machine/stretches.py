@@ -1,8 +1,8 @@
 """Stretches: what of a linked program is run once, again and again, or for all runs of a loop at a time.
 
-In a block whose inner runs overlap, operation after operation is done for all of them ("tokens") at once. That gives what
-the chip gives, which works on several tokens at a time, if an operation that reads a word or tile into which every token
-writes a part sees the parts of exactly those tokens that had written by then: `Shared` says which.
+In a block whose inner runs overlap, operation after operation is done for all of them ("tokens") at once. That gives
+what the chip gives, which works on several tokens at a time, if an operation that reads a word or tile into which every
+token writes a part sees the parts of exactly those tokens that had written by then: `Shared` says which.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from waterclock.isa.table import OPCODES
 from waterclock.simulator.link import Linked
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import Anatomy
-from waterclock.simulator.link.linked import Longs
+from waterclock.simulator.link.linked import Bools, Longs
 from waterclock.simulator.link.memory import accesses, registers
 from waterclock.simulator.link.roll import INNER, OUTER, Block, Rolled
 
@@ -87,11 +87,12 @@ def _stretch(anatomy: Anatomy, rolled: Rolled, number: int) -> Stretch | None:
 
 
 def _whole_words(anatomy: Anatomy, events: Longs) -> Iterator[tuple[int, int]]:
-    """Reads of MEM that find what one of the events has written whole, and who that is; addresses without parameters."""
+    """Reads of MEM, without parameters, that find what one of the events has written whole, and who that is."""
     linked = anatomy.events
     assert isinstance(linked, Linked)
     found = linked.memory[events].astype(np.int64)
-    fixed = ~anatomy.terms("address", "used").any(axis=1)
+    parametric: Bools = np.asarray(anatomy.terms("address", "used").any(axis=1))
+    fixed = ~parametric
     address = addresses(anatomy, "address").base
     wanted = np.array([_WHOLE.get(op, -1) for op in anatomy.op[events].tolist()], np.int64)
     right = (found >= 0) & (anatomy.op[found] == wanted) & fixed[events] & fixed[found]
@@ -104,8 +105,10 @@ def _is_in(linked: Linked, once: Longs, event: int) -> bool:
     found = int(linked.memory[event])
     assert linked.rolled is not None
     block, row = linked.rolled.block, linked.row
-    return found >= 0 and block[row[found]] == block[row[event]] and (
-        linked.iteration[found, OUTER] == linked.iteration[event, OUTER]
+    return (
+        found >= 0
+        and block[row[found]] == block[row[event]]
+        and (linked.iteration[found, OUTER] == linked.iteration[event, OUTER])
     )
 
 
@@ -121,7 +124,11 @@ def _parts(linked: Linked, rolled: Rolled, block: Block, once: Longs) -> Iterato
     event_by_row = {int(row[event]): int(event) for event in once}
     for event in once.tolist():
         found = int(linked.memory[event])
-        if found < 0 or linked.rows.record["op"][row[found]] not in _WRITE_A_PART or int(row[found]) not in event_by_row:
+        if (
+            found < 0
+            or linked.rows.record["op"][row[found]] not in _WRITE_A_PART
+            or int(row[found]) not in event_by_row
+        ):
             continue
         if linked.iteration[found, OUTER] == linked.iteration[event, OUTER]:
             later = int(rolled.first_cycle[row[event]] - 1 - rolled.first_cycle[row[found]])

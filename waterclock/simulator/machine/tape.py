@@ -27,8 +27,8 @@ COLUMNS = (
     "kernel", "result", "a", "b", "c", "at", "place", "extra",
     "at_inner", "place_inner", "at_outer", "place_outer", "slot", "ahead",
 )  # fmt: skip
-"""The columns of `Tape.ops`: a kernel's number and its arguments; what each run of the loops adds to `at` and `place`; and
-the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead."""
+"""The columns of `Tape.ops`: a kernel's number and its arguments; what each run of the loops adds to `at` and `place`;
+and the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead."""
 _RESULT, _A, _AT, _PLACE, _EXTRA = (COLUMNS.index(name) for name in ("result", "a", "at", "place", "extra"))
 _STEPS = {INNER: COLUMNS.index("at_inner"), OUTER: COLUMNS.index("at_outer")}
 _SLOT, _AHEAD = COLUMNS.index("slot"), COLUMNS.index("ahead")
@@ -63,7 +63,7 @@ class Tape:
         rolled, row = self.linked.rolled, int(self.linked.row[event])
         if rolled is None:
             return int(self.linked.cycle[event])
-        block = rolled.blocks[rolled.block[row]]
+        block = rolled.blocks[int(rolled.block[row])]
         return int(rolled.first_cycle[row]) + inner * block.inner_period + outer * block.outer_period
 
 

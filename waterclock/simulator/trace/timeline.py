@@ -11,6 +11,7 @@ from waterclock.chip import Chip
 from waterclock.errors import InputError
 from waterclock.isa.record import LEVEL_NAMES
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE
+from waterclock.simulator.link import every_run
 from waterclock.simulator.link.linked import Bools, Ints, Linked
 from waterclock.simulator.served import operations_of, operations_served
 
@@ -87,6 +88,7 @@ class Timeline:
 
 def script(linked: Linked) -> Script:
     """The program's issues by name."""
+    linked = every_run(linked)
     opcodes = linked.rows.record["op"][linked.row].astype(np.int64)
     operations = operations_of(linked.program)
     keys, name = np.unique(opcodes * len(operations) + operations_served(linked), return_inverse=True)

@@ -1,7 +1,7 @@
 """What kernels work on, and the form that all kernels have.
 
-A value is a row of `values`: a vector of `lanes` int32, whatever it means, for each token that is worked on at once. Of a
-byte vector the low bytes count.
+A value is a row of `values`: a vector of `lanes` int32, whatever it means, for each token that is worked on at once.
+Of a byte vector the low bytes count.
 """
 
 from collections.abc import Callable

@@ -17,7 +17,7 @@ UNSIGNED, SRAM, EMIT, FIRST, ACC_SHIFT = 1, 2, 4, 8, 4
 
 @kernel
 def _begin(m: Any, a: int, extra: int, t: int) -> None:
-    """Clear the token's accumulator if this product is its first, and take the low bytes of a as int16, signed or not."""
+    """Clear token t's accumulator if this product is its first; take the low bytes of a as int16, signed or not."""
     acc, x, operand = m.acc_by_token[extra >> ACC_SHIFT, t], m.by_token[a, t], m.operand
     if extra & FIRST:
         fill(acc, 0)
