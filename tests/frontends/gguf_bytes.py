@@ -153,15 +153,16 @@ def llama_bytes(
     tensors: Mapping[str, Stored | None] | None = None,
     *,
     down_type: GGMLQuantizationType = F32,
+    gap_bytes: int = 0,
 ) -> bytes:
-    """The small model, changed: None takes a key or a tensor away."""
+    """The small model, changed: None takes a key or a tensor away; behind each tensor `gap_bytes` belong to nobody."""
     values = {key: value for key, value in {**METADATA, **(metadata or {})}.items() if value is not None}
     kept = {name: one for name, one in {**llama_tensors(down_type), **(tensors or {})}.items() if one is not None}
-    offsets = [0, *accumulate(-(-len(one.data) // 32) * 32 for one in kept.values())]
+    padded = [one.data + bytes(-len(one.data) % 32 + gap_bytes) for one in kept.values()]
+    offsets = [0, *accumulate(map(len, padded))]
     table = [
         tensor(name, one.shape[::-1], one.type, offset)
         for (name, one), offset in zip(kept.items(), offsets, strict=False)
     ]
     entries = [entry(key, typed(value).type, typed(value).raw) for key, value in values.items()]
-    data = b"".join(one.data + bytes(-len(one.data) % 32) for one in kept.values())
-    return gguf_bytes(*table, entries=entries, data=data)
+    return gguf_bytes(*table, entries=entries, data=b"".join(padded))

@@ -11,28 +11,9 @@ from tests.ggml_blocks import BLOCK_FORMATS
 from tests.models import CHAT_TEMPLATE
 
 BYTES = (0, 1, 2, 0x20, 0x7B, 0x7C, 0x7D, 0x7F, 0x80, 0xFC, 0xFF)
-NUMBERS = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    7,
-    8,
-    31,
-    32,
-    33,
-    255,
-    256,
-    2**31 - 1,
-    2**31,
-    2**32 - 1,
-    2**32,
-    2**63 - 1,
-    2**63,
-    2**64 - 1,
-)
+FLOATS = (0x7F80_0000, 0xFF80_0000, 0x7FC0_0000, 0x7F80_0001, 0x8000_0000, 0x3F7F_FFFF, 0x7F7F_FFFF)
+SMALL = (0, 1, 2, 3, 4, 5, 7, 8, 31, 32, 33, 255, 256)
+LARGE = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1)
 TEMPLATE_BYTES = b" '\"{}%()[]|~+-*=.,:0129abcefilmnorstx_<>\n"
 
 
@@ -46,8 +27,9 @@ class Mutant:
 
 
 def good_files() -> list[TinyGguf]:
-    """One of each type."""
-    return [TinyGguf(llama_bytes(down_type=type_)) for type_ in BLOCK_FORMATS]
+    """One of each type, the half of them with room between tensors."""
+    gaps = cycle((0, 96))
+    return [TinyGguf(llama_bytes(down_type=type_, gap_bytes=next(gaps))) for type_ in BLOCK_FORMATS]
 
 
 def mutants(count: int, seed: int) -> Iterator[Mutant]:
@@ -86,12 +68,19 @@ def _template_bytes(rng: random.Random, base: TinyGguf) -> bytes:
 
 
 def _one_number(rng: random.Random, base: TinyGguf) -> bytes:
-    """A count, a length, a size, a type or an offset; rather one before the tokens than one of their lengths."""
+    """A value, a count, a size, a type or an offset; rather one before or behind the tokens than one of theirs."""
     places = base.places if rng.random() < 0.3 else [*base.places[:60], *base.places[-120:]]
     at, width = rng.choice(places)
     old = int.from_bytes(base.data[at : at + width], "little")
-    number = rng.choice((*NUMBERS, old - 1, old + 1, 2 * old, -old, rng.getrandbits(8 * width)))
+    number = rng.choice((*FLOATS, *SMALL, *LARGE, old - 1, old + 1, 2 * old, -old, rng.getrandbits(8 * width)))
     return base.data[:at] + (number % (1 << 8 * width)).to_bytes(width, "little") + base.data[at + width :]
+
+
+def _copied_text(rng: random.Random, base: TinyGguf) -> bytes:
+    """A key, a name or a token is another one of its length."""
+    source, length = rng.choice(base.texts if rng.random() < 0.3 else [*base.texts[:40], *base.texts[-11:]])
+    target = rng.choice([at for at, other in base.texts if other == length])
+    return base.data[:target] + base.data[source : source + length] + base.data[target + length :]
 
 
 def _spliced(rng: random.Random, base: TinyGguf) -> bytes:
@@ -119,6 +108,7 @@ def _grown(rng: random.Random, base: TinyGguf) -> bytes:
 KINDS: Mapping[str, Callable[[random.Random, TinyGguf], bytes]] = {
     "header bytes": _header_bytes,
     "one number": _one_number,
+    "copied text": _copied_text,
     "data bytes": _data_bytes,
     "template bytes": _template_bytes,
     "splice": _spliced,

@@ -32,12 +32,13 @@ class Span:
 
 @dataclass
 class TinyGguf:
-    """A file, read; `places` are where integers lie in its header, as offset and width in bytes."""
+    """A file, read; `places` are where numbers lie in its header, `texts` where texts do: offset and size in bytes."""
 
     data: bytes
     metadata: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, Span] = field(default_factory=dict)
     places: list[tuple[int, int]] = field(default_factory=list)
+    texts: list[tuple[int, int]] = field(default_factory=list)
     at: int = 4
 
     def __post_init__(self) -> None:
@@ -75,14 +76,14 @@ class TinyGguf:
 
     def _number(self, code: str) -> Any:
         (number,) = struct.unpack_from(f"<{code}", self.data, self.at)
-        if isinstance(number, int):
-            self.places.append((self.at, struct.calcsize(code)))
+        self.places.append((self.at, struct.calcsize(code)))
         self.at += struct.calcsize(code)
         return number
 
     def _string(self) -> str:
         length = self._number("Q")
         self._rule(self.at + length <= len(self.data))
+        self.texts.append((self.at, length))
         self.at += length
         return self.data[self.at - length : self.at].decode()
 

@@ -24,19 +24,22 @@ from jinja2.visitor import NodeTransformer
 
 from waterclock.frontends.template_budget import MAX_ITEMS, MAX_STEPS, Budget, check_integer, parts
 
-MAX_NODES = 8_192
+MAX_NODES = 4_096
 MAX_INDENT = 8
 MAX_DECIMALS = 16
+COMPARISONS_PER_STEP = 1_000
 
 _FILTERS = (
     "abs capitalize default d dictsort first float int items last length count list lower map max min reject"
-    " rejectattr reverse round safe select selectattr sort title trim unique upper"
+    " rejectattr reverse safe select selectattr sort title unique upper"
 )
 _METHODS = (
     "capitalize casefold count endswith find get index isalnum isalpha isascii isdecimal isdigit islower isnumeric"
     " isspace istitle isupper items keys lower lstrip partition removeprefix removesuffix replace rfind rindex"
     " rpartition rsplit rstrip split splitlines startswith strip swapcase title upper values"
 )
+_SEARCHES = ("lstrip", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "strip")
+"""Methods of text that take time with the product of the text's length and an argument's."""
 _VALUES = (str, int, float, bytes, list, tuple, dict, range, type)
 _WRITABLE = (str, int, float, NoneType, Undefined, list, tuple, dict)
 _REFUSED_OPERANDS: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -70,6 +73,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             "join": self._join,
             "replace": self._replace,
             "round": _bounded_round,
+            "trim": self._trim,
             "tojson": _to_json,
         }
         self.filters = {name: self._metered(filter_) for name, filter_ in filters.items()} | {
@@ -89,12 +93,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]: Jinja mangles the names
         self._budget.spend()
-        owner = getattr(obj, "__self__", None)
-        if isinstance(owner, str) and getattr(obj, "__name__", "") == "replace":
+        owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
+        if isinstance(owner, str) and name == "replace":
             return self._budget.charge(self._replace(owner, *args, **kwargs))
+        if isinstance(owner, str) and name in _SEARCHES:
+            self._pay_for_search(owner, *args, *kwargs.values())
         if isinstance(obj, LoopContext):  # a recursive loop calls itself with what to go over
             args = tuple(self._turns(context, items) for items in args)
         return self._budget.charge(super().call(context, obj, *args, **kwargs))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        self._budget.spend()  # a filter's attribute may be a path as long as the template
+        return super().getitem(obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         types, reason = _REFUSED_OPERANDS.get(operator, ((), ""))
@@ -142,6 +152,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
         texts = [str(value) for value in self._budget.charge(values)]
         self._budget.spend(len(texts), sum(map(len, texts)) + len(texts) * len(separator))
         return separator.join(texts)
+
+    def _trim(self, value: Any, chars: str | None = None) -> str:
+        text = value if isinstance(value, str) else str(value)
+        self._pay_for_search(text, chars)
+        return text.strip(chars)
+
+    def _pay_for_search(self, text: str, *arguments: Any) -> None:
+        num_sought = sum(len(argument) for argument in arguments if isinstance(argument, str))
+        self._budget.spend(len(text) * num_sought // COMPARISONS_PER_STEP)
 
     def _replace(self, text: str, old: str, new: str, count: int | None = None) -> str:
         text = str(text)

@@ -15,8 +15,8 @@ def _doubled(expression: str, start: str = "'a'", times: int = 60, end: str = ""
 
 
 STEPS, CHARACTERS, ITEMS = "takes more than", "builds more than 4194304 characters", "a value of more than 10000 items"
-LONG = _doubled("x ~ x", times=20)
-"""x is a text of 2^20 characters."""
+LONG, SHORTER = (_doubled("x ~ x", times=times) for times in (20, 19))
+"""x is a text of 2^20 or of 2^19 characters."""
 
 MALFORMED = {
     "syntax": ("{% if %}", "TemplateSyntaxError"),
@@ -25,7 +25,7 @@ MALFORMED = {
     "an unknown filter": ("{{ 1 | shell }}", "No filter named 'shell'"),
     "an unknown test": ("{{ 1 is shell }}", "No test named 'shell'"),
     "too long": ("x" * 65_537, "65537 characters, at most 65536 are accepted"),
-    "too many parts": ("{{a}}" * 13_000, "has more than 8192 parts"),
+    "too many parts": ("{{a}}" * 13_000, "has more than 4096 parts"),
     "deep parentheses": ("{{" + "(" * 20_000 + "1" + ")" * 20_000 + "}}", "RecursionError"),
     "deep lists": ("{{" + "[" * 20_000 + "]" * 20_000 + "}}", "RecursionError"),
     "deep conditions": (_repeated("{% if 1 %}", 3000, end="{% endif %}" * 3000), "RecursionError"),
@@ -57,6 +57,17 @@ ENDLESS = {
     "a deep chain of filters": ("{{ (1" + "|d" * 400 + ")|list }}", "RecursionError"),
     "many searches": (
         LONG + "{% for a in range(999) %}{% for b in range(99) %}{% if 'ab' in x %}{% endif %}{% endfor %}{% endfor %}",
+        STEPS,
+    ),
+    "a long search from the end": (SHORTER + "{{ x.rfind('ab' ~ x[9999:]) }}", STEPS),
+    "a long set of characters to strip": (SHORTER + "{{ x.strip('b' ~ x) }}", STEPS),
+    "a long set of characters to trim": (SHORTER + "{{ x | trim('b' ~ x) }}", STEPS),
+    "a long path of attributes": (
+        "{% set n = namespace() %}{% set n.n = n %}{% set x = [n] %}"
+        + "{% set x = x + x %}" * 12
+        + "{{ x | map(attribute='n"
+        + ".n" * 20_000
+        + "') | list }}",
         STEPS,
     ),
     "many copies by filter": (LONG + "{% for a in range(9) %}{{ x | upper | length }}{% endfor %}", CHARACTERS),
