@@ -58,6 +58,28 @@ RENDERED = {
         "123",
     ),
     "blocks": ("{% set x %}a{{ 1 }}{% endset %}{{ x }}{% filter upper %}b{{ x }}{% endfilter %}", "a1BA1"),
+    "as Llama 3 does it": (
+        "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|' + message['role']"
+        " + '|>\n\n' + message['content'] | trim + '<|eot|>' %}{% if loop.index0 == 0 %}"
+        "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}",
+        "<s><|user|>\n\nhi é {{ x }}<|eot|><|assistant|>\n\n<b><|eot|>",
+    ),
+    "as Mistral does it": (
+        "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+        "{{ raise_exception('roles must alternate') }}{% endif %}[{{ m['content'] }}]{% endfor %}",
+        "[hi é {{ x }}][<b>]",
+    ),
+    "as Qwen 3 does it": (
+        "{%- set ns = namespace(found=false, last=messages|length - 1) %}"
+        "{%- for message in messages[::-1] %}{%- set index = (messages|length - 1) - loop.index0 %}"
+        "{%- if not ns.found and message.role == 'user' and message.content is string and not"
+        " (message.content.startswith('<t>') and message.content.endswith('</t>')) %}"
+        "{%- set ns.found = true %}{%- set ns.last = index %}{%- endif %}{%- endfor %}"
+        "{%- for message in messages %}{%- set content = message.content.split('</think>')[-1].lstrip('\n') %}"
+        "{%- if loop.last or (not loop.last and tools) %}{{- content.rstrip('\n') }}{%- endif %}{%- endfor %}"
+        "{{- ns.last }}{%- if enable_thinking is defined and enable_thinking is false %}x{%- endif %}",
+        "<b>0",
+    ),
     "generation prompt": ("{% if add_generation_prompt %}go{% endif %}", "go"),
 }
 

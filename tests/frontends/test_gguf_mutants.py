@@ -65,7 +65,7 @@ def is_accepted(path: Path, data: bytes) -> bool:
 def must_be_accepted(mutant: Mutant) -> bool | None:
     """What is known of a kind of damage without loading the file; None if nothing is."""
     if mutant.kind == "truncation":
-        return len(mutant.data) >= len(mutant.base.data)
+        return len(mutant.data) >= mutant.base.data_end
     if mutant.kind == "data bytes":
         return all(np.isfinite(values_of(span)).all() for span in TinyGguf(mutant.data).tensors.values())
     return True if mutant.kind == "growth" else None

@@ -68,6 +68,7 @@ class TinyGguf:
             taken.append((start, end))
             self.tensors[name] = Span(sizes[::-1], GGMLQuantizationType(type_), self.data[start:end])
         taken.sort()
+        self.data_end = taken[-1][1] if taken else self.data_start
         self._rule(all(before[1] <= after[0] for before, after in itertools.pairwise(taken)))
 
     def _rule(self, holds: bool) -> None:
