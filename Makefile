@@ -16,7 +16,7 @@ PROMPT ?= Explain what a water clock is.
 export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help run test lint slow anchor formal mutants synth rtl-token bench lock clean
+.PHONY: help run test lint slow anchor fuzz formal mutants synth rtl-token bench lock clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 20
@@ -37,6 +37,9 @@ slow: $(STAMPS)/test $(STAMPS)/model | compiler-here ## the tests that take long
 
 anchor: $(STAMPS)/anchor $(STAMPS)/model ## compare with torch and transformers
 	$(PYTEST) -m anchor
+
+fuzz: $(STAMPS)/test ## 20,000 damaged model files: each is refused in one line, or is a good file
+	$(PYTEST) -m slow -rP tests/frontends/test_gguf_mutants.py
 
 formal: $(STAMPS)/tools ## prove what holds of queues, streams and arithmetic
 	$(BIN)/waterclock rtl prove

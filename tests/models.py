@@ -1,6 +1,7 @@
 """Small random models for tests: complete GGUF files of the llama architecture with a byte-level tokenizer."""
 
 import string
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import gguf
 import numpy as np
 from gguf.quants import quantize
 
+from tests.ggml_blocks import BLOCK_FORMATS, random_blocks
 from waterclock.frontends.byte_level import BYTE_BY_CHARACTER
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -43,12 +45,13 @@ def write_random_llama(
     context_length: int = 64,
     seed: int = 0,
     qtype: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
+    qtypes: Mapping[str, gguf.GGMLQuantizationType] | None = None,
     tied: bool = True,
     metadata: dict[str, int | float | str | bool] | None = None,
     extra_tensors: dict[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write the model and return `path`. Matrices are stored as `qtype` (row lengths must be multiples of its block),
-    norm gains as F32; `metadata` adds entries under full keys.
+    """Write the model and return `path`. Matrices are stored as `qtype` (row lengths must be multiples of its block) or
+    as `qtypes` has under their names, norm gains as F32; `metadata` adds entries under full keys.
     """
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(path.stem)
@@ -74,7 +77,8 @@ def write_random_llama(
         **({} if tied else {"output": (vocab, hidden)}),
     }.items():
         weights = rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(shape[1]))
-        writer.add_tensor(f"{name}.weight", quantize(weights, qtype), raw_dtype=qtype)
+        stored_type = (qtypes or {}).get(name, qtype)
+        writer.add_tensor(f"{name}.weight", _stored(weights, stored_type, rng), raw_dtype=stored_type)
     for name in ("output_norm", *(f"blk.{i}.{part}_norm" for i in range(num_layers) for part in ("attn", "ffn"))):
         writer.add_tensor(f"{name}.weight", 1 + rng.standard_normal(hidden, dtype=np.float32) / 8)
     for name, tensor in (extra_tensors or {}).items():
@@ -84,6 +88,14 @@ def write_random_llama(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _stored(weights: np.ndarray, qtype: gguf.GGMLQuantizationType, rng: np.random.Generator) -> np.ndarray:
+    """The weights as `qtype`; random blocks of a type that the package reads but does not make."""
+    try:
+        return quantize(weights, qtype)
+    except NotImplementedError:
+        return random_blocks(qtype, weights.size // BLOCK_FORMATS[qtype].num_values, rng).reshape(len(weights), -1)
 
 
 def _matrix_shapes(hidden: int, intermediate: int, num_layers: int, q: int, kv: int) -> dict[str, tuple[int, int]]:

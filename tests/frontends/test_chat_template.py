@@ -1,9 +1,13 @@
-"""Chat templates: what they render, and that a hostile one is stopped."""
+"""Chat templates: what they render. What is refused is in `tests.frontends.bad_files.templates`."""
+
+import json
+from dataclasses import replace
 
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from waterclock.errors import InputError
-from waterclock.frontends.chat_template import MAX_TEMPLATE_CHARACTERS, ChatTemplate, read_chat_template
+from waterclock.frontends.chat_template import ChatTemplate, read_chat_template
 from waterclock.frontends.tokenizer import Tokenizer
 
 MESSAGES = [{"role": "user", "content": "hi é {{ x }}"}, {"role": "assistant", "content": "<b>"}]
@@ -30,38 +34,53 @@ RENDERED = {
     ),
     "macro": ("{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f(1) }}{{ f(2) }}", "[1][2]"),
     "methods": ("{{ 'a b'.split(' ')[0].strip() }}{{ 'abc'.startswith('a') }}", "aTrue"),
-    "generation prompt": ("{% if add_generation_prompt %}go{% endif %}", "go"),
-}
-
-REFUSED = {
-    "syntax": ("{% if %}", "TemplateSyntaxError"),
-    "its own refusal": ("{{ raise_exception('roles must alternate') }}", "TemplateError: roles must alternate"),
-    "nested loops": ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "steps"),
-    "large range": ("{% for a in range(10**1 * 1000000) %}{% endfor %}", r"operator \*\*"),
-    "larger range": ("{{ range(1000000000) | list | length }}", "range of 1000000000"),
-    "endless recursion": ("{% macro f(n) %}{{ f(n - 1) }}{{ f(n - 1) }}{% endmacro %}{{ f(3) }}", "RecursionError"),
-    "branching recursion": (
-        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
-        "steps|seconds",
+    "slices": ("{{ messages[1:][0].role }}{{ 'abc'[::-1] }}{{ messages[::-1][0].role }}", "assistantcbaassistant"),
+    "text in loops": ("{% for m in messages -%} a {{- 'b' }} {% endfor %}", "ab ab "),
+    "tuples": (
+        "{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}{% set a, b = 1, 2 %}{{ (a, b) }}",
+        "a1(1, 2)",
     ),
-    "doubling by ~": ("{% set x = 'a' %}" + "{% set x = x ~ x %}" * 60, "characters"),
-    "doubling by +": ("{% set x = 'a' %}" + "{% set x = x + x %}" * 60, "characters"),
-    "doubling by join": ("{% set x = 'a' %}" + "{% set x = [x, x] | join %}" * 60, "characters"),
-    "doubling by replace": ("{% set x = 'a' %}" + "{% set x = x.replace('a', 'aa') %}" * 60, "characters"),
-    "doubling a list": ("{% set x = [1] %}" + "{% set x = x + x %}" * 60, "list of more than"),
-    "doubling by a block": ("{% set x = 'a' %}" + "{% set x %}{{ x }}{{ x }}{% endset %}" * 60, "characters"),
-    "long output": ("{% set x = 'a' * 3 %}", "repeating"),
-    "large integer": ("{% set x = 9 %}" + "{% set x = x * x %}" * 60 + "{{ x }}", "integer of more than"),
-    "padding by format": ("{{ '%999999999d' % 1 }}", "formatting with %"),
-    "padding by method": ("{{ 'a'.center(999999999) }}", "center"),
-    "padding by filter": ("{{ 'a' | center(999999999) }}", "center"),
-    "padding by json": ("{{ [1] | tojson(indent=999999999) }}", "indent"),
-    "internals": ("{{ ''.__class__.__mro__ }}", "__class__|__mro__"),
-    "internals by filter": ("{{ '' | attr('__class__') }}", "attr"),
-    "changing the messages": ("{{ messages.append(1) }}", "append"),
-    "the date": ("{{ strftime_now('%Y') }}", "strftime_now"),
-    "chance": ("{{ [1, 2] | random }}", "random"),
-    "including a file": ("{% include '/etc/passwd' %}", "no loader"),
+    "comparisons": ("{{ 1 < 2 < 3 }}{{ 'a' in 'abc' }}{{ messages[0].role == 'user' }}", "TrueTrueTrue"),
+    "tests": ("{{ x is defined }}{{ 4 is divisibleby 2 }}{{ messages is iterable }}", "FalseTrueTrue"),
+    "filters of lists": (
+        "{{ messages | map(attribute='role') | map('upper') | list }}{{ messages | selectattr('role', 'eq', 'user')"
+        " | list | length }}{{ [3, 1] | sort | first }}{{ 'aab' | unique | join }}{{ [1, 2] | reverse | list }}",
+        "['USER', 'ASSISTANT']11ab[2, 1]",
+    ),
+    "rounding": ("{{ 2.567 | round(2) }} {{ 2.5 | round(method='floor') }} {{ 7 // 2 }} {{ 7 / 2 }}", "2.57 2.0 3 3.5"),
+    "arguments": (
+        "{% macro f(a) %}{{ a }}{{ varargs }}{{ kwargs }}{{ caller() }}{% endmacro %}"
+        "{% call f(1, 2, b=3) %}c{% endcall %}",
+        "1(2,){'b': 3}c",
+    ),
+    "a loop that calls itself": (
+        "{% for x in [[1, 2], [3]] recursive %}{{ loop(x) if x is iterable else x }}{% endfor %}",
+        "123",
+    ),
+    "blocks": ("{% set x %}a{{ 1 }}{% endset %}{{ x }}{% filter upper %}b{{ x }}{% endfilter %}", "a1BA1"),
+    "as Llama 3 does it": (
+        "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|' + message['role']"
+        " + '|>\n\n' + message['content'] | trim + '<|eot|>' %}{% if loop.index0 == 0 %}"
+        "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}",
+        "<s><|user|>\n\nhi é {{ x }}<|eot|><|assistant|>\n\n<b><|eot|>",
+    ),
+    "as Mistral does it": (
+        "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+        "{{ raise_exception('roles must alternate') }}{% endif %}[{{ m['content'] }}]{% endfor %}",
+        "[hi é {{ x }}][<b>]",
+    ),
+    "as Qwen 3 does it": (
+        "{%- set ns = namespace(found=false, last=messages|length - 1) %}"
+        "{%- for message in messages[::-1] %}{%- set index = (messages|length - 1) - loop.index0 %}"
+        "{%- if not ns.found and message.role == 'user' and message.content is string and not"
+        " (message.content.startswith('<t>') and message.content.endswith('</t>')) %}"
+        "{%- set ns.found = true %}{%- set ns.last = index %}{%- endif %}{%- endfor %}"
+        "{%- for message in messages %}{%- set content = message.content.split('</think>')[-1].lstrip('\n') %}"
+        "{%- if loop.last or (not loop.last and tools) %}{{- content.rstrip('\n') }}{%- endif %}{%- endfor %}"
+        "{{- ns.last }}{%- if enable_thinking is defined and enable_thinking is false %}x{%- endif %}",
+        "<b>0",
+    ),
+    "generation prompt": ("{% if add_generation_prompt %}go{% endif %}", "go"),
 }
 
 
@@ -70,12 +89,15 @@ def test_templates_render(source: str, expected: str) -> None:
     assert ChatTemplate(source, "<s>", "</s>").render(MESSAGES) == expected
 
 
-@pytest.mark.parametrize(("source", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_a_template_may_not_do_is_refused(source: str, message: str) -> None:
-    with pytest.raises(InputError, match=message) as error:
-        ChatTemplate(source).render(MESSAGES)
-    assert str(error.value).startswith("chat template: ")
-    assert "\n" not in str(error.value)
+@pytest.mark.parametrize("source", [source for source, _ in RENDERED.values()], ids=RENDERED.keys())
+def test_they_render_as_in_jinja_s_own_sandbox(source: str) -> None:
+    given = {"messages": MESSAGES, "bos_token": "<s>", "eos_token": "</s>", "add_generation_prompt": False}
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = json.dumps  # Jinja's escapes for HTML
+    expected = environment.from_string(source).render(given)
+    assert ChatTemplate(source, "<s>", "</s>").render(MESSAGES, add_generation_prompt=False) == expected
 
 
 def test_a_model_s_own_template(small_tokenizer: Tokenizer) -> None:
@@ -95,6 +117,15 @@ def test_malformed_messages_are_refused(message: dict[str, object]) -> None:
         ChatTemplate("").render([MESSAGES[0], message])
 
 
-def test_a_huge_template_is_refused() -> None:
-    with pytest.raises(InputError, match="65537 characters"):
-        ChatTemplate("x" * (MAX_TEMPLATE_CHARACTERS + 1))
+def test_a_template_can_be_rendered_again_and_again() -> None:
+    """Each time on a budget of its own."""
+    template = ChatTemplate("{% for a in range(999) %}{% for b in range(40) %}{% endfor %}{% endfor %}x")
+    assert [template.render(MESSAGES) for _ in range(4)] == ["x"] * 4
+
+
+def test_what_is_refused_names_the_model(small_tokenizer: Tokenizer) -> None:
+    hostile = replace(small_tokenizer, chat_template="{{ 9 ** 9 }}")
+    with pytest.raises(InputError, match=r"^a\.gguf: chat template: SecurityError: the operator \*\* is not accepted"):
+        read_chat_template(hostile, "a.gguf").render(MESSAGES)
+    with pytest.raises(InputError, match=r"^a\.gguf: chat template: there is none"):
+        read_chat_template(replace(small_tokenizer, chat_template=None), "a.gguf")

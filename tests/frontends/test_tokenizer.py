@@ -12,7 +12,7 @@ from tests.frontends.lines import generated_lines
 from tests.models import SPECIAL_TOKENS, write_random_llama
 from waterclock.errors import InputError
 from waterclock.frontends.byte_level import BYTE_BY_CHARACTER, SPLITTING_RULES
-from waterclock.frontends.gguf_file import GgufError, open_gguf
+from waterclock.frontends.gguf_file import open_gguf
 from waterclock.frontends.gguf_tokenizer import read_tokenizer
 from waterclock.frontends.tokenizer import Tokenizer
 
@@ -110,24 +110,6 @@ def test_a_bad_document_is_refused(small_tokenizer: Tokenizer, change: str | dic
 def changed(document: str, change: dict[str, object]) -> str:
     record = json.loads(document) | change
     return json.dumps({name: value for name, value in record.items() if value is not ...})
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("tokenizer.ggml.model", "llama"), ("tokenizer.ggml.pre", "default")], ids=["model", "pre"]
-)
-def test_an_unsupported_kind_is_refused_by_name(tmp_path: Path, key: str, value: str) -> None:
-    path = write_random_llama(tmp_path / "model.gguf", metadata={key: value})
-    with pytest.raises(GgufError, match=f"{key} is '{value}'"):
-        read_tokenizer(open_gguf(path))
-
-
-def test_a_merge_outside_the_vocabulary_is_refused(tmp_path: Path) -> None:
-    path = write_random_llama(tmp_path / "model.gguf", vocab=600)
-    merges = open_gguf(path).require_array("tokenizer.ggml.merges", str)
-    index, merge = next((index, merge) for index, merge in enumerate(merges) if merge.isascii())
-    path.write_bytes(path.read_bytes().replace(merge.encode(), b"Z Z"))
-    with pytest.raises(GgufError, match=rf"merges\[{index}\] is 'Z Z': not in the vocabulary"):
-        read_tokenizer(open_gguf(path))
 
 
 def test_bad_text_and_bad_ids_are_refused(small_tokenizer: Tokenizer) -> None:

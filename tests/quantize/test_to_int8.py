@@ -1,5 +1,7 @@
 """The quantized graph: its structure, its shared constants, its weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,12 @@ def test_quantizing_is_deterministic(tied_model: Graph) -> None:
     assert list(first.constants) == list(second.constants)
     for name, value in first.constants.items():
         np.testing.assert_array_equal(second.constants[name], value)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_weights_that_overflow_are_refused(model: Graph, scheme: Scheme) -> None:
+    """They are finite in the file, but not once a norm's gain is folded in."""
+    names = ("blk.0.attn_norm.weight", "blk.0.attn_q.weight")
+    large = {name: np.full_like(model.constants[name], 1e30) for name in names}
+    with pytest.raises(GraphError, match=r"blk\.0\.attn_q\.weight.*: too large for float32"):
+        quantize(replace(model, constants={**model.constants, **large}), scheme)

@@ -1,6 +1,7 @@
 """LLM: from a file, from a folder, from a bundle, it is the same model."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_a_folder_runs_without_the_models_file(model_path: Path, tiny: Chip, tmp
     gguf.unlink()
     saved = LLM(tmp_path / "folder", chip=tiny, context=16)
     assert saved.generate("hello") == fresh.generate("hello") == LLM(fresh.bundle).generate("hello")
+
+
+def test_a_chat_template_that_is_refused_names_the_model(bundle: Bundle) -> None:
+    hostile = replace(bundle, tokenizer=replace(bundle.tokenizer, chat_template="{{ 'a' * 1000000000 }}"))
+    with pytest.raises(InputError, match=r"^random: chat template: SecurityError: repeating a text or a list"):
+        LLM(hostile).chat([{"role": "user", "content": "Hello"}])
 
 
 def test_chat_uses_the_models_template(bundle: Bundle) -> None:

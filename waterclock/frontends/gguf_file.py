@@ -1,30 +1,20 @@
 """Reading a GGUF file: metadata by explicit type, tensors dequantized to float32."""
 
+import math
 import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
-from gguf.constants import GGMLQuantizationType
-from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 from waterclock.frontends.gguf_header import GgufError, MetadataValue, TensorInfo, read_header
+from waterclock.frontends.gguf_tensor import SUPPORTED_TYPES, float_values
+from waterclock.frontends.printable import shown
 
 __all__ = ["SUPPORTED_TYPES", "GgufError", "GgufFile", "open_gguf"]
 
-SUPPORTED_TYPES = (
-    GGMLQuantizationType.F32,
-    GGMLQuantizationType.F16,
-    GGMLQuantizationType.BF16,
-    GGMLQuantizationType.Q8_0,
-    GGMLQuantizationType.Q4_0,
-    GGMLQuantizationType.Q4_1,
-    GGMLQuantizationType.Q5_0,
-    GGMLQuantizationType.Q5_1,
-)
-_STORED_AS = {GGMLQuantizationType.F32: np.dtype("<f4"), GGMLQuantizationType.F16: np.dtype("<f2")}
 _Scalar = TypeVar("_Scalar", int, float, str, bool)
 
 
@@ -57,7 +47,7 @@ class GgufFile:
             raise GgufError(f"{self.path}: metadata {key} is missing")
         value = self.metadata[key]
         if type(value) is not kind:
-            raise GgufError(f"{self.path}: {key} is {str(value)[:64]!r}, expected {kind.__name__}")
+            raise GgufError(f"{self.path}: {key} is {shown(value)}, expected {kind.__name__}")
         return cast(_Scalar, value)
 
     def optional(self, key: str, kind: type[_Scalar], default: _Scalar) -> _Scalar:
@@ -85,10 +75,12 @@ class GgufFile:
                 f"{self.path}: {name} is stored as {info.type.name}, supported are "
                 f"{', '.join(type_.name for type_ in SUPPORTED_TYPES)}: convert the model to one of these"
             )
-        stored = self.raw(name)
-        values = dequantize(stored.view(_STORED_AS.get(info.type, np.dtype(np.uint8))), info.type)
-        if not np.isfinite(values).all():
-            raise GgufError(f"{self.path}: {name} holds a value that is not finite (NaN or infinity)")
+        try:
+            values = float_values(self.raw(name).reshape(-1), info.type).reshape(info.shape)
+        except ValueError as error:
+            raise GgufError(f"{self.path}: {name} {error}") from error
+        except MemoryError as error:
+            raise GgufError(f"{self.path}: {name} has {math.prod(info.shape)} values: not enough memory") from error
         values.flags.writeable = False
         return values
 

@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from waterclock.errors import InputError
+from waterclock.frontends.printable import MAX_SHOWN, shown
 
 _Entry = TypeVar("_Entry")
 MetadataValue = int | float | bool | str | tuple["MetadataValue", ...]
@@ -24,7 +25,10 @@ MAGIC = b"GGUF"
 SUPPORTED_VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 MAX_RANK = 4
-MAX_NAME_BYTES = 65_535
+MAX_HEADER_BYTES = 1 << 26
+MAX_TENSORS = MAX_ENTRIES = 65_536
+"""Limits of this reader, far above those of known models: a header takes little memory and time, whatever it claims."""
+MAX_KEY_BYTES, MAX_TENSOR_NAME_BYTES = 65_535, 64
 _STRING, _ARRAY = 8, 9
 _SCALAR_FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _MIN_STRING_BYTES = 8
@@ -66,8 +70,8 @@ def read_header(path: Path, data: memoryview) -> Header:
     if version not in SUPPORTED_VERSIONS:
         order = " (a big-endian file?)" if version >= 1 << 16 else ""
         raise GgufError(f"{path}: version is {version}{order}, supported are {_listing(SUPPORTED_VERSIONS)}")
-    num_tensors = cursor.count("tensor count", _MIN_TENSOR_BYTES)
-    num_entries = cursor.count("metadata count", _MIN_ENTRY_BYTES)
+    num_tensors = cursor.count("tensor count", _MIN_TENSOR_BYTES, MAX_TENSORS)
+    num_entries = cursor.count("metadata count", _MIN_ENTRY_BYTES, MAX_ENTRIES)
     metadata = _unique(path, "metadata", num_entries, lambda: _metadata_entry(cursor))
     alignment = _alignment(path, metadata)
     raw = _unique(path, "tensor", num_tensors, lambda: _tensor_entry(cursor))
@@ -78,19 +82,19 @@ def read_header(path: Path, data: memoryview) -> Header:
 
 
 class _Cursor:
-    """Reads the file front to back and never beyond its end."""
+    """Reads the file front to back and never beyond its end, nor beyond the largest header."""
 
     def __init__(self, path: Path, data: memoryview) -> None:
         self.path = path
         self.position = 0
-        self._data = data
+        self._data = data[:MAX_HEADER_BYTES]
+        is_whole = len(data) <= MAX_HEADER_BYTES
+        self._reason = "the file is truncated" if is_whole else f"a header has at most {MAX_HEADER_BYTES} bytes"
 
     def take(self, num_bytes: int, field: str) -> memoryview:
         remaining = len(self._data) - self.position
         if num_bytes > remaining:
-            raise GgufError(
-                f"{self.path}: {field} needs {num_bytes} bytes, {remaining} are left: the file is truncated"
-            )
+            raise GgufError(f"{self.path}: {field} needs {num_bytes} bytes, {remaining} are left: {self._reason}")
         self.position += num_bytes
         return self._data[self.position - num_bytes : self.position]
 
@@ -100,30 +104,30 @@ class _Cursor:
     def scalars(self, code: str, count: int, field: str) -> tuple[MetadataValue, ...]:
         if code == "?":
             return tuple(_boolean(self.path, field, byte) for byte in self.take(count, field))
-        layout = struct.Struct(f"<{count}{code}")
-        return layout.unpack(self.take(layout.size, field))
+        layout = f"<{count}{code}"
+        return struct.unpack(layout, self.take(struct.calcsize(layout), field))
 
-    def count(self, field: str, min_item_bytes: int) -> int:
-        """A number of items that the rest of the file could hold."""
+    def count(self, field: str, min_item_bytes: int, max_count: int = MAX_HEADER_BYTES) -> int:
+        """A number of items that is accepted and that the rest of the header could hold."""
         count = self.scalar("Q", field)
         remaining = len(self._data) - self.position
         if count * min_item_bytes > remaining:
             raise GgufError(f"{self.path}: {field} is {count}, more than the {remaining} bytes left could hold")
+        if count > max_count:
+            raise GgufError(f"{self.path}: {field} is {count}, at most {max_count} are accepted")
         return count
 
     def string(self, field: str) -> str:
-        raw = self.take(self.scalar("Q", f"{field} length"), field)
+        raw = self.take(int.from_bytes(self.take(8, field), "little"), field)
         try:
             return str(raw, "utf-8")
         except UnicodeDecodeError as error:
             raise GgufError(f"{self.path}: {field} is not UTF-8: {error.reason} at byte {error.start}") from error
 
-    def name(self, field: str) -> str:
+    def name(self, field: str, max_bytes: int) -> str:
         name = self.string(field)
-        if not name or len(name) > MAX_NAME_BYTES or not name.isprintable():
-            raise GgufError(
-                f"{self.path}: {field} is {name[:64]!r}, expected 1 to {MAX_NAME_BYTES} printable characters"
-            )
+        if not 1 <= len(name.encode()) <= max_bytes or not name.isprintable():
+            raise GgufError(f"{self.path}: {field} is {shown(name)}, expected 1 to {max_bytes} bytes of printable text")
         return name
 
 
@@ -138,14 +142,15 @@ def _unique(path: Path, kind: str, count: int, read: Callable[[], tuple[str, _En
     for _ in range(count):
         name, entry = read()
         if name in entries:
-            raise GgufError(f"{path}: {kind} {name} appears twice")
+            raise GgufError(f"{path}: {kind} {name[:MAX_SHOWN]} appears twice")
         entries[name] = entry
     return entries
 
 
 def _metadata_entry(cursor: _Cursor) -> tuple[str, MetadataValue]:
-    key = cursor.name("metadata key")
-    return key, _metadata_value(cursor, cursor.scalar("I", f"type of {key}"), key)
+    key = cursor.name("metadata key", MAX_KEY_BYTES)
+    field = key[:MAX_SHOWN]
+    return key, _metadata_value(cursor, cursor.scalar("I", f"type of {field}"), field)
 
 
 def _metadata_value(cursor: _Cursor, type_: int, key: str) -> MetadataValue:
@@ -175,7 +180,7 @@ def _scalar_format(path: Path, type_: int, key: str) -> str:
 def _alignment(path: Path, metadata: Mapping[str, MetadataValue]) -> int:
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if type(alignment) is not int or alignment < 8 or alignment & (alignment - 1) or alignment > 1 << 20:
-        raise GgufError(f"{path}: general.alignment is {alignment!r}, expected a power of two from 8 to {1 << 20}")
+        raise GgufError(f"{path}: general.alignment is {shown(alignment)}, expected a power of two from 8 to {1 << 20}")
     return alignment
 
 
@@ -190,7 +195,7 @@ class _TensorEntry:
 
 
 def _tensor_entry(cursor: _Cursor) -> tuple[str, _TensorEntry]:
-    name = cursor.name("tensor name")
+    name = cursor.name("tensor name", MAX_TENSOR_NAME_BYTES)
     rank = cursor.scalar("I", f"rank of {name}")
     if not 1 <= rank <= MAX_RANK:
         raise GgufError(f"{cursor.path}: rank of {name} is {rank}, expected 1 to {MAX_RANK}")

@@ -12,110 +12,12 @@ from numpy.typing import NDArray
 from waterclock.frontends.builder import GraphBuilder
 from waterclock.frontends.gguf_file import GgufError, GgufFile
 from waterclock.frontends.graph import DType, Graph, ModelConfig
-from waterclock.frontends.special_tokens import begin_token_id, end_token_ids
-
-_NEUTRAL_VALUES = {
-    "llama.rope.scaling.type": "none",
-    "llama.rope.scaling.factor": 1.0,
-    "llama.rope.scale_linear": 1.0,
-    "llama.attention.sliding_window": 0,
-    "llama.attention.causal": True,
-    "llama.attention.clamp_kqv": 0.0,
-    "llama.attention.max_alibi_bias": 0.0,
-    "llama.expert_count": 0,
-    "llama.expert_used_count": 0,
-    "llama.logit_scale": 1.0,
-    "llama.use_parallel_residual": False,
-}
-"""Metadata that is accepted only where it changes nothing."""
-
-_READ_KEYS = frozenset(
-    f"llama.{key}"
-    for key in (
-        "block_count",
-        "context_length",
-        "embedding_length",
-        "feed_forward_length",
-        "attention.head_count",
-        "attention.head_count_kv",
-        "attention.key_length",
-        "attention.value_length",
-        "attention.layer_norm_rms_epsilon",
-        "rope.freq_base",
-        "rope.dimension_count",
-        "vocab_size",
-    )
-)
+from waterclock.frontends.llama_config import read_config
 
 
 def load_llama(file: GgufFile) -> Graph:
     """The float graph of a llama-architecture GGUF; raises GgufError naming what is missing or not supported."""
-    architecture = file.require("general.architecture", str)
-    if architecture != "llama":
-        raise GgufError(f"{file.path}: general.architecture is {architecture!r}, supported is 'llama'")
-    _check_metadata(file)
-    config = read_config(file)
-    return _LlamaBuilder(file, config).build()
-
-
-def read_config(file: GgufFile) -> ModelConfig:
-    """The model's dimensions; raises GgufError where they are missing or contradict one another."""
-    hidden, num_heads = _positive(file, "embedding_length"), _positive(file, "attention.head_count")
-    head_dim = file.optional("llama.attention.key_length", int, hidden // num_heads)
-    config = ModelConfig(
-        name=printable(file.optional("general.name", str, file.path.stem)),
-        hidden=hidden,
-        intermediate=_positive(file, "feed_forward_length"),
-        num_layers=_positive(file, "block_count"),
-        num_heads=num_heads,
-        num_kv_heads=file.optional("llama.attention.head_count_kv", int, num_heads),
-        head_dim=head_dim,
-        vocab=len(file.require_array("tokenizer.ggml.tokens", str)),
-        context_length=_positive(file, "context_length"),
-        rope_theta=file.optional("llama.rope.freq_base", float, 10_000.0),
-        rms_eps=file.require("llama.attention.layer_norm_rms_epsilon", float),
-        bos_token_id=begin_token_id(file),
-        eos_token_ids=end_token_ids(file),
-    )
-    _check_dimensions(file, config)
-    return config
-
-
-def printable(name: str) -> str:
-    """One line without control characters, since it will be printed."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
-
-
-def _positive(file: GgufFile, key: str) -> int:
-    value = file.require(f"llama.{key}", int)
-    if not 0 < value < 1 << 31:
-        raise GgufError(f"{file.path}: llama.{key} is {value}, expected a positive 32-bit number")
-    return value
-
-
-def _check_metadata(file: GgufFile) -> None:
-    for key, value in file.metadata.items():
-        if not key.startswith("llama.") or key in _READ_KEYS:
-            continue
-        if key not in _NEUTRAL_VALUES or value != _NEUTRAL_VALUES[key]:
-            raise GgufError(f"{file.path}: {key} is {str(value)[:64]!r}: not supported by this version")
-
-
-def _check_dimensions(file: GgufFile, config: ModelConfig) -> None:
-    checks = {
-        "llama.attention.head_count_kv": config.num_kv_heads > 0 and config.num_heads % config.num_kv_heads == 0,
-        "llama.attention.key_length": config.head_dim > 0 and config.head_dim % 2 == 0,
-        "llama.attention.value_length": file.optional("llama.attention.value_length", int, config.head_dim)
-        == config.head_dim,
-        "llama.rope.dimension_count": file.optional("llama.rope.dimension_count", int, config.head_dim)
-        == config.head_dim,
-        "llama.vocab_size": file.optional("llama.vocab_size", int, config.vocab) == config.vocab,
-        "llama.rope.freq_base": config.rope_theta > 0,
-        "llama.attention.layer_norm_rms_epsilon": config.rms_eps > 0,
-    }
-    for key, is_consistent in checks.items():
-        if not is_consistent:
-            raise GgufError(f"{file.path}: {key} is {file.metadata.get(key)}: does not fit {config}")
+    return _LlamaBuilder(file, read_config(file)).build()
 
 
 def _shape_by_role(config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
@@ -215,7 +117,7 @@ class _LlamaBuilder:
         return name
 
     def _checked(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        values = self._file.tensor(name)
-        if values.shape != shape:
-            raise GgufError(f"{self._file.path}: shape of {name} is {values.shape}, expected {shape} by the metadata")
-        return values
+        tensor = self._file.tensors.get(name)
+        if tensor is not None and tensor.shape != shape:
+            raise GgufError(f"{self._file.path}: shape of {name} is {tensor.shape}, expected {shape} by the metadata")
+        return self._file.tensor(name)

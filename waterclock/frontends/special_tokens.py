@@ -17,7 +17,7 @@ def end_token_ids(file: GgufFile) -> tuple[int, ...]:
 def _token_id(file: GgufFile, key: str) -> int | None:
     if key not in file.metadata:
         return None
-    id_ = file.require(key, int)
-    if not 0 <= id_ < (vocab := len(file.require_array("tokenizer.ggml.tokens", str))):
-        raise GgufError(f"{file.path}: {key} is {id_}, expected 0 to {vocab - 1}")
+    id_, num_tokens = file.require(key, int), len(file.require_array("tokenizer.ggml.tokens", str))
+    if not 0 <= id_ < num_tokens:
+        raise GgufError(f"{file.path}: {key} is {id_}, expected that of one of {num_tokens} tokens")
     return id_

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from waterclock.frontends.graph import Graph
+import numpy as np
+
+from waterclock.frontends.graph import Graph, GraphError
 from waterclock.quantize.fold_norms import fold_norm_gains
 from waterclock.quantize.rotate_products import rotate_products
 from waterclock.quantize.rotate_residual import rotate_residual
@@ -18,13 +20,24 @@ class Scheme:
 
 
 def quantize(graph: Graph, scheme: Scheme) -> Graph:
-    """The quantized Graph of a float Graph; raises GraphError naming the node that does not fit.
+    """The quantized Graph of a float Graph; raises GraphError naming the node or the weight that does not fit.
 
     The operations of the result are defined, bit for bit, by `waterclock.quantize.evaluate`.
     """
-    graph = fold_norm_gains(graph)
-    if scheme.rotate:
-        graph = rotate_residual(graph)
-        graph = rotate_values(graph)
-        graph = rotate_products(graph)
-    return to_int8(graph)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused, not warned of
+        graph = fold_norm_gains(graph)
+        if scheme.rotate:
+            graph = rotate_residual(graph)
+            graph = rotate_values(graph)
+            graph = rotate_products(graph)
+        quantized = to_int8(graph)
+    _check_finite(quantized)
+    return quantized
+
+
+def _check_finite(graph: Graph) -> None:
+    for name, constant in graph.constants.items():
+        if constant.dtype == np.float32 and not np.isfinite(constant).all():
+            raise GraphError(
+                f"graph {graph.name}: {name}: too large for float32 once gains and rotations are folded in"
+            )

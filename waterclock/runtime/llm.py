@@ -34,6 +34,7 @@ class LLM:
         phase: Phase = silent,
     ) -> None:
         self.bundle = open_bundle(model, load(chip) if isinstance(chip, str) else chip, context, phase)
+        self.name = self.bundle.deployment.config.name if isinstance(model, Bundle) else str(model)
         phase("linking")
         self.device = Device(self.bundle.deployment)
 
@@ -66,7 +67,7 @@ class LLM:
 
     def chat_prompt(self, messages: Sequence[Message]) -> list[int]:
         """The token ids of messages, the assistant's turn open at the end."""
-        text = read_chat_template(self.bundle.tokenizer).render(messages)
+        text = read_chat_template(self.bundle.tokenizer, self.name).render(messages)
         return self.bundle.tokenizer.encode(text, add_bos=False)
 
 
