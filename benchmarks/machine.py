@@ -54,8 +54,8 @@ def synthetic(chip: Chip, mnemonics: list[str], seed: int = 0) -> Linked:
     program = Program("synthetic", chip.sha256, {}, {}, {}, (), (), (), (), n)
     levels = np.zeros((n, NUM_LEVELS), np.int32)
     return Linked(
-        program, chip, rows, numbers, numbers, queue, numbers, levels,
-        length_cycles=n, producer=producer, acc=nothing[:, 0], memory=nothing[:, 0], param=nothing,
+        program, chip, rows, numbers, numbers, queue, numbers, levels, None,
+        length_cycles=n, producer=producer, acc=nothing[:, 0] - 1, memory=nothing[:, 0] - 1, param=nothing - 1,
     )  # fmt: skip
 
 

@@ -15,14 +15,17 @@ from waterclock.isa.program_file import program_sha256
 from waterclock.runtime.bundle import Bundle
 
 
-def test_the_answer_is_on_stdout_and_its_cost_on_stderr(run, folder: Path, bundle: Bundle) -> None:
+def test_the_answer_is_on_stdout_and_its_cost_on_stderr(run, folder: Path, prefilling: Bundle) -> None:
     code, out, err = run("run", str(folder), "hello", "--raw", "--max-tokens", "5")
-    llm = LLM(bundle)
+    llm = LLM(prefilling)
     done = llm.generate("hello", max_tokens=5)
-    cycles = llm.device.program.length_cycles
+    cycles, prompt = llm.device.program.length_cycles, done.cycles[:-4]
     assert (code, out) == (0, f"{done.text}\n")
+    assert set(done.cycles[-4:]) == {cycles}
     assert f"{len(done.prompt_tokens)} tokens in, 5 out, ended by length" in err
-    assert f"{len(done.cycles)} launches took {cycles:,} cycles each: {cycles / 1000:,.1f} us at 1,000 MHz" in err
+    assert f"the prompt took {sum(prompt):,} cycles in {len(prompt)} launch" in err
+    assert f"then 4 launches {cycles:,} cycles each" in err
+    assert f"a token: {cycles:,} cycles, {cycles / 1000:,.1f} us at 1,000 MHz, " in err
     assert f"{1e9 / (cycles + 16):,.0f} tokens/s with a launch gap of 16 cycles" in err
     assert "times the lower bound of" in err
 
@@ -34,12 +37,14 @@ def test_a_prompt_is_a_message_to_the_model(run, folder: Path, bundle: Bundle) -
     )
 
 
-def test_json_is_everything_that_happened_and_the_same_bytes_again(run, folder: Path, bundle: Bundle) -> None:
+def test_json_is_everything_that_happened_and_the_same_bytes_again(
+    run, folder: Path, bundle: Bundle, prefilling: Bundle
+) -> None:
     arguments = ("run", str(folder), "hello", "--raw", "--json")
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
     assert run(*arguments)[1] == out
-    record, done, (program,) = json.loads(out), LLM(bundle).generate("hello"), bundle.deployment.programs.values()
+    record, done, (program,) = json.loads(out), LLM(prefilling).generate("hello"), bundle.deployment.programs.values()
     assert (record["text"], tuple(record["tokens"]), tuple(record["cycles"])) == (done.text, done.tokens, done.cycles)
     assert record["finish"] == "context"
     assert record["seed"] is None
@@ -55,7 +60,7 @@ def test_json_is_everything_that_happened_and_the_same_bytes_again(run, folder: 
 DRAWN = ("--temperature", "1", "--top-k", "200", "--top-p", "0.99", "--min-p", "0.001", "--seed", "7")
 
 
-def test_the_options_are_those_of_the_api(run, folder: Path, bundle: Bundle) -> None:
+def test_the_options_are_those_of_the_api(run, folder: Path, prefilling: Bundle) -> None:
     options = (
         *DRAWN,
         "--repeat-penalty",
@@ -71,7 +76,7 @@ def test_the_options_are_those_of_the_api(run, folder: Path, bundle: Bundle) -> 
     )
     record = json.loads(run("run", str(folder), "hello", "--raw", "--json", *options)[1])
     sampling = Sampling(1.0, 200, 0.99, 0.001, 1.2, 8, 7, 3, (), ("no", "!"))
-    done = LLM(bundle).generate("hello", sampling=sampling)
+    done = LLM(prefilling).generate("hello", sampling=sampling)
     assert {name: record[name] for name in asdict(done)} == json.loads(json.dumps(asdict(done)))
     assert {"seed": record["seed"], **record["sampling"]} == json.loads(json.dumps(asdict(sampling)))
     assert len(record["logprobs"]) == len(record["tokens"])

@@ -22,7 +22,14 @@ from waterclock.simulator.stepper import step
 
 MODELS = {
     "two layers": {"num_layers": 2, "hidden": 20, "intermediate": 28, "num_heads": 3, "num_kv_heads": 3, "head_dim": 6},
-    "five layers": {"num_layers": 5, "hidden": 12, "intermediate": 9, "num_heads": 2, "num_kv_heads": 1, "head_dim": 10},
+    "five layers": {
+        "num_layers": 5,
+        "hidden": 12,
+        "intermediate": 9,
+        "num_heads": 2,
+        "num_kv_heads": 1,
+        "head_dim": 10,
+    },
     "one layer": {"num_layers": 1, "hidden": 15, "intermediate": 9, "num_heads": 2, "num_kv_heads": 2, "head_dim": 6},
 }
 CHIPS = {

@@ -134,7 +134,7 @@ def write(name: str, data: bytes) -> Edit:
 
 
 FORGERIES: dict[str, tuple[Edit, str]] = {
-    "another format": (put("format_version", value=2), r"manifest.json: format_version = 2: must be 1"),
+    "another format": (put("format_version", value=1), r"manifest.json: format_version = 1: must be 2"),
     "no JSON": (write(MANIFEST, b"{"), "manifest.json: not JSON"),
     "no text": (write(MANIFEST, b"\xff\xfe\xff"), "manifest.json: not JSON"),
     "deep JSON": (write(MANIFEST, b"[" * 100_000), "manifest.json: not JSON"),

@@ -80,7 +80,7 @@ def inspect(
 
     given = {"token": token, "position": position}
     for name, value in {**given, "program": program_name}.items():
-        if value is not None and cycle is None and (name != "program" or schedule is None):
+        if value is not None and cycle is None and not (name == "program" and (schedule or disassemble)):
             raise InputError(f"--{name} {value}: says what --cycle shows; add --cycle")
     bundle, sha256 = load_bundle(folder), bundle_sha256(folder)
     if cycle is not None:
@@ -89,7 +89,7 @@ def inspect(
     elif schedule is not None:
         _draw_schedule(bundle, one_program(bundle.deployment, program_name), schedule, cycles)
     elif disassemble is not None:
-        _print_queue(bundle, disassemble)
+        _print_queue(one_program(bundle.deployment, program_name), disassemble)
     elif as_json:
         print(json.dumps(_record(bundle, sha256), indent=2))
     else:
@@ -256,10 +256,9 @@ def _print_explanation(name: str, explanation: "Explanation") -> None:
     print_rows(slices, header=("slice", "issues", "busy"))
 
 
-def _print_queue(bundle: "Bundle", queue: str) -> None:
+def _print_queue(program: "Program", queue: str) -> None:
     from waterclock.isa.assembly import disassemble
 
-    queues = {name: rows for program in bundle.deployment.programs.values() for name, rows in program.queues.items()}
-    if queue not in queues:
-        raise InputError(f"--disassemble {queue}: no such queue; there are {', '.join(queues)}")
-    print(disassemble({queue: queues[queue]}))
+    if queue not in program.queues:
+        raise InputError(f"--disassemble {queue}: no such queue; there are {', '.join(program.queues)}")
+    print(disassemble({queue: program.queues[queue]}))

@@ -97,16 +97,28 @@ def _print_summary(llm: "LLM", done: "Completion", sampling: Sampling, seconds: 
 
     deployment, program = llm.bundle.deployment, llm.device.program
     figures = speed(deployment, program)
-    low, high, num_launches = min(done.cycles), max(done.cycles), len(done.cycles)
-    each = f"{low:,} cycles each" if low == high else f"{low:,} to {high:,} cycles"
+    num_prompt = max(0, len(done.cycles) - len(done.tokens) + 1)
+    prompt, answer = done.cycles[:num_prompt], done.cycles[num_prompt:]
+    num_fed = len(done.prompt_tokens) + len(answer)
     lines = [
         f"{deployment.config.name} on {deployment.chip.name}, context {llm.device.num_positions}: "
         f"{len(done.prompt_tokens)} tokens in, {len(done.tokens)} out, ended by {done.finish}",
-        f"{num_launches} launches took {each}: {figures.latency_ns / 1000:,.1f} us at {figures.clock_mhz:,} MHz; "
+        f"the prompt took {sum(prompt):,} cycles in {_launches(prompt)}"
+        + (f", then {_launches(answer)} {_each(answer)}" if answer else ""),
+        f"a token: {figures.length_cycles:,} cycles, {figures.latency_ns / 1000:,.1f} us at {figures.clock_mhz:,} MHz, "
         f"{figures.tokens_per_s:,.0f} tokens/s with a launch gap of {figures.launch_gap_cycles} cycles"
         + ("" if sampling.is_the_chips else ", the host's choice of tokens not counted"),
         f"busy: MXMs {figures.mxm_utilization:.1%}, ALUs {figures.alu_utilization:.1%}; "
         f"{figures.ratio_to_bound:.2f} times the lower bound of {figures.bound_cycles:,} cycles",
-        f"this host: {seconds:.1f} s, {num_launches / seconds:.0f} tokens/s",
+        f"this host: {seconds:.1f} s, {num_fed / seconds:.0f} tokens/s",
     ]
     print("\n" + "\n".join(lines), file=sys.stderr)
+
+
+def _launches(cycles: Sequence[int]) -> str:
+    return f"{len(cycles)} launch" + ("es" if len(cycles) != 1 else "")
+
+
+def _each(cycles: Sequence[int]) -> str:
+    low, high = min(cycles), max(cycles)
+    return f"{low:,} cycles each" if low == high else f"{low:,} to {high:,} cycles"

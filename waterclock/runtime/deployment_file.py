@@ -36,7 +36,7 @@ from waterclock.isa.program_file import program_from_arrays, program_to_arrays
 from waterclock.runtime.bundle import Bundle, Origin
 from waterclock.runtime.usage import KIND_BY_SPACE, capacities
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, MEMORY, PROGRAMS, TOKENIZER = FILES = (
     "manifest.json", "memory.safetensors", "programs.safetensors", "tokenizer.json"
 )  # fmt: skip

@@ -7,50 +7,69 @@ import pytest
 
 from tests.programs import SPECIAL_WORDS
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Width
+from waterclock.simulator.machine.columns import TERM_COLUMNS
 from waterclock.simulator.machine.kernels import KERNELS, NUMBER_BY_KERNEL, PREPARATIONS
 from waterclock.simulator.machine.kernels.memory import Memory
 from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
 from waterclock.simulator.machine.run import loop
+from waterclock.simulator.machine.tape import COLUMNS
 from waterclock.simulator.semantics import ELEMENTWISE, SEMANTICS, lane_xor
 
 LANES = (2, 4, 8, 64, 128)
 NUM_ROWS, NUM_WORDS, NUM_TILES, NUM_ACCUMULATORS = 8, 6, 3, 5
 RESULT, A, B, C = 7, 2, 3, 4
-NO_TERMS = np.full((1, 7), -1, np.int32)
+NUM_SLOTS = 2
+NO_TERMS = np.full((1, len(TERM_COLUMNS)), -1, np.int32)
 
 
-def memory(lanes: int, seed: int) -> Memory:
+def memory(lanes: int, seed: int, num_tokens: int = 1) -> Memory:
     rng = np.random.default_rng(seed)
-    values = rng.integers(-(1 << 31), 1 << 31, (NUM_ROWS, lanes)).astype(np.int32)
+    values = rng.integers(-(1 << 31), 1 << 31, (NUM_ROWS, num_tokens * lanes)).astype(np.int32)
     ordinary = rng.normal(0, 90, values.shape).astype(np.float32).view(np.int32)
     pick = rng.choice(3, values.shape, p=[0.6, 0.2, 0.2])
     values = np.choose(pick, [ordinary, values, rng.choice(SPECIAL_WORDS, values.shape)]).astype(np.int32)
+    acc = rng.integers(-(1 << 31), 1 << 31, (NUM_ACCUMULATORS, num_tokens * lanes)).astype(np.int32)
     return Memory(
-        values=values,
-        floats=values.view(np.float32),
-        bytes=values.view(np.uint8),
+        **viewed(values, acc, num_tokens),
         mem=rng.integers(-(1 << 31), 1 << 31, (NUM_WORDS, lanes)).astype(np.int32),
         reram=rng.integers(-128, 128, NUM_TILES * lanes * lanes).astype(np.int8),
         sram=rng.integers(-128, 128, NUM_TILES * lanes * lanes).astype(np.int8),
-        acc=rng.integers(-(1 << 31), 1 << 31, (NUM_ACCUMULATORS, lanes)).astype(np.int32),
         params=np.arange(4, dtype=np.int32),
         limits=np.full((4, 2), ((-(1 << 31)), (1 << 31) - 1), np.int32),
         operand=np.zeros(lanes, np.int16),
         stopped=np.zeros(1, np.bool_),
+        at=np.zeros(num_tokens, np.int32),
+        place=np.zeros(num_tokens, np.int32),
+        shared=np.zeros(2, np.int32),
+        written=np.zeros((NUM_SLOTS + 1, 2, num_tokens), np.int32),
+        rows_before=np.zeros((NUM_SLOTS + 1, num_tokens, lanes), np.int8),
+        lanes_before=np.zeros((NUM_SLOTS + 1, num_tokens), np.int32),
     )
 
 
+def viewed(values: np.ndarray, acc: np.ndarray, num_tokens: int) -> dict[str, np.ndarray]:
+    """The same memory in all the ways in which kernels see it."""
+    by_token = (len(values), num_tokens, -1)
+    views = {"values": values, "floats": values.view(np.float32), "bytes": values.view(np.uint8), "acc": acc}
+    return {**views, "by_token": values.reshape(by_token), "acc_by_token": acc.reshape(len(acc), num_tokens, -1)}
+
+
 def copied(m: Memory) -> Memory:
-    values = m.values.copy()
-    views = {"values": values, "floats": values.view(np.float32), "bytes": values.view(np.uint8)}
-    return Memory(**{name: views.get(name, array.copy()) for name, array in m._asdict().items()})
+    views = viewed(m.values.copy(), m.acc.copy(), len(m.at))
+    return Memory(**{name: views[name] if name in views else array.copy() for name, array in m._asdict().items()})
 
 
-def ran(kernel: str, m: Memory, at: int = 0, place: int = 0, extra: int = 0) -> Memory:
+def op_of(kernel: str, **columns: int) -> list[int]:
+    """A row of a tape."""
+    usual = {"kernel": NUMBER_BY_KERNEL[kernel], "result": RESULT, "a": A, "b": B, "c": C}
+    return [{**usual, **columns}.get(name, 0) for name in COLUMNS]
+
+
+def ran(kernel: str, m: Memory, at: int = 0, place: int = 0, extra: int = 0, **columns: int) -> Memory:
     """The memory after one call."""
     after = copied(m)
-    ops = np.array([[NUMBER_BY_KERNEL[kernel], RESULT, A, B, C, at, place, extra]], np.int32)
-    assert loop()(after, ops, NO_TERMS) == -1
+    ops = np.array([op_of(kernel, at=at, place=place, extra=extra, **columns)], np.int32)
+    assert loop()(after, ops, NO_TERMS, 0, 0) == -1
     return after
 
 
@@ -205,5 +224,50 @@ def test_set_param_keeps_what_it_takes_and_stops_outside_the_limits() -> None:
     m.values[A, 0] = 7
     assert ran("icu.set_param", m, at=2).values[RESULT, 0] == 7
     m.limits[2] = 0, 6
-    ops = np.array([[NUMBER_BY_KERNEL["icu.set_param"], RESULT, A, B, C, 2, 0, 0]] * 2, np.int32)
-    assert loop()(m, ops, NO_TERMS) == 0
+    ops = np.array([op_of("icu.set_param", at=2)] * 2, np.int32)
+    assert loop()(m, ops, NO_TERMS, 0, 0) == 0
+
+
+NUM_TOKENS = 5
+
+
+@pytest.mark.parametrize("lanes", [4, 64])
+@pytest.mark.parametrize("kernel", sorted({*KERNELS, *PREPARATIONS} - {"icu.set_param", "arrive_param"}))
+def test_what_is_done_for_tokens_at_once_is_done_for_each(kernel: str, lanes: int) -> None:
+    """With addresses that step from token to token; single words that all of them write go to the last."""
+    m = memory(lanes, 12, NUM_TOKENS)
+    numbers = {"at": 1, "place": lanes - NUM_TOKENS if lanes > NUM_TOKENS else 0, "extra": FIRST | EMIT | SRAM}
+    numbers["at_inner"] = 1 if kernel.startswith(("mem.", "sxm.")) else 0
+    numbers["place_inner"] = int(lanes > NUM_TOKENS and kernel in ("mem.write_lane", "mxm.read_row", "mxm.write_row"))
+    after, one = ran(kernel, m, **numbers), memory(lanes, 12)
+    for state in ("mem", "sram", "reram", "params"):
+        getattr(one, state)[:] = getattr(m, state)
+    for token in range(NUM_TOKENS):
+        one.values[:] = m.by_token[:, token]
+        at = numbers["at"] + token * numbers["at_inner"]
+        place = numbers["place"] + token * numbers["place_inner"]
+        one = ran(kernel, one, at=at, place=place, extra=numbers["extra"])
+        np.testing.assert_array_equal(after.by_token[RESULT, token], one.values[RESULT], err_msg=f"token {token}")
+    np.testing.assert_array_equal(after.mem, one.mem)
+    np.testing.assert_array_equal(after.sram, one.sram)
+
+
+@pytest.mark.parametrize("ahead", [-2, -1, 0, 1, 2, 9])
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [("mxm.write_row", "mxm.matvec"), ("mxm.write_row", "mxm.matvec_t"), ("mem.write_lane", "mem.read32")],
+)
+def test_a_token_sees_the_parts_of_those_that_had_written(write: str, read: str, ahead: int) -> None:
+    lanes = 8
+    m = memory(lanes, 13, NUM_TOKENS)
+    written = ran(write, m, at=1, place=2, place_inner=1, slot=2)
+    after = ran(read, written, at=1, extra=FIRST | EMIT | SRAM, slot=2, ahead=ahead, a=B)
+    for token in range(NUM_TOKENS):
+        one = memory(lanes, 13)
+        one.mem[:], one.sram[:] = m.mem, m.sram
+        for writer in range(min(NUM_TOKENS, max(0, token + ahead + 1))):
+            one.values[:] = m.by_token[:, writer]
+            one = ran(write, one, at=1, place=2 + writer)
+        one.values[:] = m.by_token[:, token]
+        one = ran(read, one, at=1, extra=FIRST | EMIT | SRAM, a=B)
+        np.testing.assert_array_equal(after.by_token[RESULT, token], one.values[RESULT], err_msg=f"token {token}")
