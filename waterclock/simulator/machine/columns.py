@@ -113,6 +113,10 @@ class Columns:
             by_opcode[opcode] = row.result is not None and row.result.width is Width.WORD
         return by_opcode[self.records["op"][self.linked.row[event]]]
 
+    def has_terms(self, name: str) -> Bools:
+        """Whether `address` or `place` depends on a parameter."""
+        return np.asarray((self.records[name]["term"]["used"][self.row] != 0).any(axis=1))
+
     def _has(self, name: str) -> Bools:
         return self.where(lambda row: row.field(name) is not None)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from waterclock.errors import InputError
 from waterclock.simulator.errors import MachineError
 from waterclock.simulator.link import Linked
+from waterclock.simulator.machine.kernels.blocks import LINKS
 from waterclock.simulator.machine.kernels.memory import Memory
 from waterclock.simulator.machine.run import loop
 from waterclock.simulator.machine.tape import COLUMNS, Tape, record
@@ -129,6 +130,7 @@ def _memory(linked: Linked, tape: Tape, state: State) -> Memory:
         params=state.params,
         limits=limits,
         operand=np.zeros(chip.lanes, np.int16),
+        operands=np.zeros((LINKS, num_tokens, chip.lanes), np.int16),
         stopped=np.zeros(1, np.bool_),
         at=np.zeros(num_tokens, np.int32),
         place=np.zeros(num_tokens, np.int32),

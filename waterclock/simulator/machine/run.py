@@ -39,7 +39,7 @@ def loop() -> Callable[..., int]:
                     param = np.int32(memory.params[row[2]] + row[3] + (inner + t) * row[7] + outer * row[8])
                     target[t] = np.int32(target[t] + row[6] * ((param >> row[4]) & row[5]))
                 term += 1
-            memory.shared[0], memory.shared[1] = op[12], op[13]
+            memory.shared[0], memory.shared[1] = op[12] + outer * op[14], op[13]
             _call(op[0], (memory, op[1], op[2], op[3], op[4], memory.at[0], memory.place[0], op[7]))
             if memory.stopped[0]:
                 return number

@@ -17,6 +17,7 @@ from waterclock.simulator.link.roll import INNER, OUTER
 from waterclock.simulator.machine.columns import TERM_COLUMNS, Columns
 from waterclock.simulator.machine.kernels import NUMBER_BY_KERNEL
 from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
+from waterclock.simulator.machine.links import flags_of, groups
 from waterclock.simulator.machine.rows import NO_VALUE, assign_rows
 from waterclock.simulator.machine.stretches import Stretch, stretches
 
@@ -25,13 +26,17 @@ Longs = npt.NDArray[np.int64]
 
 COLUMNS = (
     "kernel", "result", "a", "b", "c", "at", "place", "extra",
-    "at_inner", "place_inner", "at_outer", "place_outer", "slot", "ahead",
+    "at_inner", "place_inner", "at_outer", "place_outer", "slot", "ahead", "slot_outer",
 )  # fmt: skip
 """The columns of `Tape.ops`: a kernel's number and its arguments; what each run of the loops adds to `at` and `place`;
-and the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead."""
+and the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead (the
+third tile of linked products, with what each outer run adds to it)."""
 _RESULT, _A, _AT, _PLACE, _EXTRA = (COLUMNS.index(name) for name in ("result", "a", "at", "place", "extra"))
 _STEPS = {INNER: COLUMNS.index("at_inner"), OUTER: COLUMNS.index("at_outer")}
 _SLOT, _AHEAD = COLUMNS.index("slot"), COLUMNS.index("ahead")
+_AT_INNER, _AT_OUTER, _PLACE_OUTER, _SLOT_OUTER = (
+    COLUMNS.index(name) for name in ("at_inner", "at_outer", "place_outer", "slot_outer")
+)
 _VALUES = slice(_RESULT, _A + len(OPERAND_NAMES))
 
 # An event's operations in order: parameters arrive, operands are prepared, the event itself.
@@ -85,6 +90,7 @@ class _Recorder:
         self.number = np.full(len(self.linked), NO_VALUE, np.int64)
         self.number[stretch.events] = np.arange(len(stretch.events))
         self.cycle = _cycles(self.linked, stretch)
+        self.linked_away: list[int] = []
         slots = dict.fromkeys(shared.writer for shared in stretch.shared.values())
         self.slot = {event: slot for slot, event in enumerate(slots, start=1)}
         kinds = np.stack([columns.operand(k)["kind"] for k in range(len(OPERAND_NAMES))])
@@ -105,7 +111,8 @@ class _Recorder:
         event, stage = np.divmod(key[order], _NUM_STAGES)
         ops = np.concatenate(self.calls)[order]
         values = self._given(np.ascontiguousarray(ops[:, _VALUES]))
-        left_out = (stage == _MAIN) & np.isin(event, self.number[list(self.stretch.writer)])
+        done_elsewhere = [*self.number[list(self.stretch.writer)].tolist(), *self.linked_away]
+        left_out = (stage == _MAIN) & np.isin(event, done_elsewhere)
         ops, event, stage, values = ops[~left_out], event[~left_out], stage[~left_out], values[~left_out]
         num_rows = assign_rows(values, len(self.constants), self.num_values)
         ops[:, _VALUES] = values
@@ -193,9 +200,21 @@ class _Recorder:
             calls[self.number[event], _SLOT] = slot
         for event, shared in self.stretch.shared.items():
             calls[self.number[event], [_SLOT, _AHEAD]] = self.slot[shared.writer], shared.ahead
-        products = np.flatnonzero(columns.where(lambda row: row.field("acc") is not None) & ~columns.is_sram)
-        calls[products, _PLACE] = calls[np.append(products[1:], products[-1:]), _AT]
-        calls[products, COLUMNS.index("place_outer")] = calls[products, COLUMNS.index("at_outer")]
+        self._link(calls)
+
+    def _link(self, calls: Ints) -> None:
+        """Products that are done together become one call, in the place of the last."""
+        columns, extra = self.columns, calls[:, _EXTRA].astype(np.int64)
+        of_reram = columns.where(lambda row: row.field("acc") is not None) & ~columns.is_sram
+        calls[of_reram, _PLACE], calls[of_reram, _PLACE_OUTER] = calls[of_reram, _AT], calls[of_reram, _AT_OUTER]
+        can_be_linked = of_reram & ~columns.has_terms("address") & (calls[:, _AT_INNER] == 0)
+        for group in groups(columns, can_be_linked, extra, calls[:, _AT_OUTER]):
+            last, count, tiles = group[-1], len(group), calls[group, _AT]
+            calls[last, _A : _A + count] = self.operands[group, 0]
+            calls[last, [_AT, _PLACE, _SLOT][:count]] = tiles
+            calls[last, [_PLACE_OUTER, _SLOT_OUTER][: count - 1]] = calls[last, _AT_OUTER]
+            calls[last, _EXTRA], calls[last, 0] = flags_of(extra, group), NUMBER_BY_KERNEL["linked_matvecs"]
+            self.linked_away += group[:-1]
 
     def _extra(self) -> Longs:
         columns = self.columns

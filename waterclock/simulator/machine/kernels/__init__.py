@@ -30,7 +30,13 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType({
 })  # fmt: skip
 """The kernel of every mnemonic that issues."""
 
-_PREPARING = (stores.arrive_param, stores.broadcast_param, vectors.byte_plane, vectors.lane_xor)
+_PREPARING = (
+    stores.arrive_param,
+    stores.broadcast_param,
+    vectors.byte_plane,
+    vectors.lane_xor,
+    products.linked_matvecs,
+)
 
 PREPARATIONS: Mapping[str, Kernel] = MappingProxyType({
     kernel.__name__: kernel for kernel in _PREPARING

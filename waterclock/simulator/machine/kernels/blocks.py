@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
-from numba.core import types
+from numba.core import cgutils, types  # pyright: ignore[reportMissingTypeStubs]
 
 from waterclock.simulator.machine.kernels.compiled import llvm
 
@@ -45,6 +45,70 @@ def add_products(typing: Any, tiles: Any, tile: Any, stride: Any, x: Any, y: Any
         return context.get_dummy_value()
 
     return types.void(tiles, tile, stride, x, y, ahead), generate
+
+
+LINKS = 3
+"""Tiles whose products are added up at once."""
+
+
+def _add_linked_products(rows: int, tokens: int) -> Callable[..., Any]:
+    @llvm
+    def add(typing: Any, tiles: Any, first: Any, second: Any, third: Any, stride: Any, x: Any, y: Any) -> Any:
+        """y[t, r] += sum over the three tiles and c of tiles[tile + stride * r + c] * x[k, t, c], modulo 2^32, for
+        `rows` rows r, `tokens` tokens t and COLUMNS columns c.
+
+        `tiles` is int8 [n]; x is int16 [LINKS, >= tokens, stride] and y int32 [>= tokens, stride], both from the
+        first token, row and column on.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            bases = [_element(context, builder, signature, values, 0, tile) for tile in values[1:4]]
+            step, operands, results = values[4], values[5], values[6]
+            weights = [[_load(builder, builder.gep(base, [builder.mul(step, ir.Constant(step.type, row))]), _INT8, COLUMNS)
+                        for row in range(rows)] for base in bases]  # fmt: skip
+            weights = [[_widened(builder, vector) for vector in link] for link in weights]
+            sums: list[Any] = []
+            for token in range(tokens):
+                x_of = [_widened(builder, _load(builder, _at(context, builder, signature.args[5], operands, k, token), _INT16,
+                                                COLUMNS)) for k in range(LINKS)]  # fmt: skip
+                for row in range(rows):
+                    parts = [_add_pairs(builder, builder.mul(link[row], of)) for link, of in zip(weights, x_of, strict=True)]
+                    total = parts[0]
+                    for part in parts[1:]:
+                        total = builder.add(total, part)
+                    sums.append(_narrowed(builder, total))
+            while len(sums) > 2:
+                sums = [_add_pairs(builder, *sums[place : place + 2]) for place in range(0, len(sums), 2)]
+            whole = _shuffle(builder, sums[0], sums[1], range(rows * tokens))
+            for token in range(tokens):
+                part = _shuffle(builder, whole, whole, range(token * rows, (token + 1) * rows))
+                _add_to(builder, _at(context, builder, signature.args[6], results, token), part)
+            return context.get_dummy_value()
+
+        return types.void(tiles, first, second, third, stride, x, y), generate
+
+    return add
+
+
+def _element(context: Any, builder: Any, signature: Any, values: Any, place: int, index: Any) -> Any:
+    array = context.make_array(signature.args[place])(context, builder, values[place])
+    return builder.gep(array.data, [index])
+
+
+def _at(context: Any, builder: Any, array_type: Any, value: Any, *indices: int) -> Any:
+    """The address of the first element of a row of an array, by its strides."""
+    array = context.make_array(array_type)(context, builder, value)
+    strides = cgutils.unpack_tuple(builder, array.strides)
+    offset = ir.Constant(strides[0].type, 0)
+    for index, stride in zip(indices, strides, strict=False):
+        offset = builder.add(offset, builder.mul(stride, ir.Constant(stride.type, index)))
+    data = builder.bitcast(array.data, _BYTES)
+    return builder.bitcast(builder.gep(data, [offset]), array.data.type)
+
+
+add_linked_products = _add_linked_products(ROWS, 1)
+add_linked_products_of_tokens = _add_linked_products(4, 4)
+TOKENS, ROWS_OF_TOKENS = 4, 4
 
 
 @llvm

@@ -48,6 +48,8 @@ class Memory(NamedTuple):
     """[num_params, 2]: the lowest and highest value that `icu.set_param` may give."""
     operand: npt.NDArray[np.int16]
     """[lanes]: scratch for the operand of a product."""
+    operands: npt.NDArray[np.int16]
+    """[3, num_tokens, lanes]: scratch for the operands of linked products."""
     stopped: npt.NDArray[np.bool_]
     """[1]: a kernel sets it to stop the machine."""
     at: Ints

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from waterclock.numerics.convert import widen8
-from waterclock.simulator.machine.kernels.blocks import COLUMNS, ROWS, add_products, add_weighted_rows
+from waterclock.simulator.machine.kernels.blocks import (
+    COLUMNS,
+    LINKS,
+    ROWS,
+    ROWS_OF_TOKENS,
+    TOKENS,
+    add_linked_products,
+    add_linked_products_of_tokens,
+    add_products,
+    add_weighted_rows,
+)
 from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, tokens
 
 UNSIGNED, SRAM, EMIT, FIRST, ACC_SHIFT = 1, 2, 4, 8, 4
@@ -67,6 +77,56 @@ def _multiply_transposed(tiles: Any, at: int, x: Any, acc: Any) -> None:
     for j in range(0, lanes, ROWS):
         for i in range(0, lanes, COLUMNS):
             add_weighted_rows(tiles, first + j * lanes + i, lanes, x[j:], acc[i:])
+
+
+@kernel
+def linked_matvecs(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
+    """The ReRAM tiles `at` (times a), `place` (times b) and, where `extra` says SRAM, `m.shared[0]` (times c), added to
+    one accumulator."""
+    third, lanes = m.shared[0] if extra & SRAM else at, len(m.operand)
+    _take_operands(m, 0, a, extra)
+    _take_operands(m, 1, b, extra)
+    _take_operands(m, 2, c if extra & SRAM else -1, extra)
+    acc, size = m.acc_by_token[extra >> ACC_SHIFT], lanes * lanes
+    if extra & FIRST:
+        fill(m.acc[extra >> ACC_SHIFT], 0)
+    if lanes % COLUMNS:
+        for t in range(tokens(m)):
+            for k in range(LINKS):
+                _multiply(m.reram, third if k == 2 else place if k else at, 0, m.operands[k, t], acc[t])
+    elif tokens(m) % TOKENS:
+        for t in range(tokens(m)):
+            for j in range(0, lanes, ROWS):
+                for i in range(0, lanes, COLUMNS):
+                    offset = j * lanes + i
+                    add_linked_products(m.reram, at * size + offset, place * size + offset, third * size + offset,
+                                        lanes, m.operands[:, t:, i:], acc[t:, j:])  # fmt: skip
+    else:
+        for j in range(0, lanes, ROWS_OF_TOKENS):
+            for t in range(0, tokens(m), TOKENS):
+                for i in range(0, lanes, COLUMNS):
+                    offset = j * lanes + i
+                    add_linked_products_of_tokens(m.reram, at * size + offset, place * size + offset,
+                                                  third * size + offset, lanes, m.operands[:, t:, i:], acc[t:, j:])  # fmt: skip
+    _end(m, r, extra)
+
+
+@kernel
+def _take_operands(m: Any, k: int, a: int, extra: int) -> None:
+    """The low bytes of a for every token as int16, signed or not; zeros if there is no a."""
+    for t in range(tokens(m)):
+        operand = m.operands[k, t]
+        if a < 0:
+            for i in range(len(operand)):
+                operand[i] = 0
+        elif extra & UNSIGNED:
+            x = m.by_token[a, t]
+            for i in range(len(operand)):
+                operand[i] = x[i] & 255
+        else:
+            x = m.by_token[a, t]
+            for i in range(len(operand)):
+                operand[i] = widen8(x[i])
 
 
 @kernel

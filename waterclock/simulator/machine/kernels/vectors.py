@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from waterclock.numerics.jit import choose
 from waterclock.numerics.reductions import butterfly_pair, reduce_lanes_add, reduce_lanes_max
+from waterclock.simulator.machine.kernels.exchanges import EXCHANGED, exchange_few
 from waterclock.simulator.machine.kernels.memory import Kernel, Memory, copy, fill, kernel, tokens
 from waterclock.simulator.semantics import ELEMENTWISE, Type, ValueRow
 
@@ -70,7 +72,16 @@ ELEMENTWISE_KERNELS: Mapping[str, Kernel] = MappingProxyType(
 @kernel
 def lane_xor(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
     """The lanes i ^ at of a."""
-    x, y = m.values[a], m.values[r]
+    _exchange(m.values[a], m.values[r], at)
+
+
+@kernel
+def _exchange(x: Any, y: Any, at: int) -> None:
+    """y[i] = x[i ^ at]."""
+    if at < EXCHANGED and len(y) % EXCHANGED == 0:
+        for start in range(0, len(y), EXCHANGED):
+            exchange_few(x, y, start, at)
+        return
     for start in range(0, len(y), 2 * at):
         for i in range(start, start + at):
             y[i] = x[i + at]
@@ -91,6 +102,12 @@ def byte_plane(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extr
 @kernel
 def butterfly(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
     x, y = m.floats[a], m.floats[r]
+    if at < EXCHANGED and len(y) % EXCHANGED == 0:
+        _exchange(m.values[a], m.values[r], at)
+        for i in range(len(y)):
+            low, high = butterfly_pair(y[i], x[i])
+            y[i] = choose((i & at) != 0, high, low)
+        return
     for start in range(0, len(y), 2 * at):
         for i in range(start, start + at):
             y[i], y[i + at] = butterfly_pair(x[i], x[i + at])
