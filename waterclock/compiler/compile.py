@@ -13,6 +13,7 @@ from waterclock.compiler.issues import Scheduled
 from waterclock.compiler.lower import LOWERINGS, lower, place
 from waterclock.compiler.model import layered
 from waterclock.compiler.schedule import schedule
+from waterclock.compiler.tileops import Segment
 from waterclock.compiler.words import Words, assign_words
 from waterclock.errors import InputError
 from waterclock.frontends.graph import Graph
@@ -48,7 +49,10 @@ def compile_model(
     for shape in shapes:
         check_shape(shape, chip, context)
     placed = place(layered(graph), chip, context)
-    schedules = {shape.name: tuple(schedule(segment, chip) for segment in lower(placed, shape)) for shape in shapes}
+    scheduled: dict[Segment, Scheduled] = {}
+    schedules = {
+        shape.name: tuple(_once(scheduled, segment, chip) for segment in lower(placed, shape)) for shape in shapes
+    }
     shapes = sorted(shapes, key=lambda shape: shape.name)
     programs = {shape.name: program_of(placed, shape, schedules[shape.name]) for shape in shapes}
     explanations = {
@@ -58,6 +62,13 @@ def compile_model(
     objects = tuple(placed.placement.objects)
     deployment = Deployment(chip, graph.config, context, objects, mem, reram, programs, explanations)
     return Compiled(deployment, schedules)
+
+
+def _once(scheduled: dict[Segment, Scheduled], segment: Segment, chip: Chip) -> Scheduled:
+    """The schedule of a segment that programs may share."""
+    if segment not in scheduled:
+        scheduled[segment] = schedule(segment, chip)
+    return scheduled[segment]
 
 
 def usual_shapes(chip: Chip, context: int) -> tuple[Shape, ...]:

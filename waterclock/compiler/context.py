@@ -12,7 +12,7 @@ from waterclock.compiler.builder import Builder, bits_of
 from waterclock.compiler.layout import Layout, heads, plain
 from waterclock.compiler.model import LayeredGraph
 from waterclock.compiler.place import Placement, TileGrid, reference
-from waterclock.compiler.tileops import Immediate, Reference, Vector
+from waterclock.compiler.tileops import Immediate, Reference, Segment, Vector
 from waterclock.frontends.graph import Graph, Node
 from waterclock.isa.program import Object, Role
 
@@ -53,6 +53,7 @@ class Placed:
     plan: dict[str, list[list[tuple[int, range]]]]
     tables: dict[str, tuple[Object, ...]] = field(default_factory=lambda: dict[str, tuple[Object, ...]]())
     grids: dict[str, TileGrid] = field(default_factory=lambda: dict[str, TileGrid]())
+    head: Segment | None = None
 
 
 @dataclass

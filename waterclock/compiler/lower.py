@@ -42,9 +42,13 @@ def place(model: LayeredGraph, chip: Chip, max_context: int) -> Placed:
 
 
 def lower(placed: Placed, shape: Shape) -> tuple[Segment, ...]:
-    """The segments of a program; the last one's outputs are the vectors of the logits."""
+    """The segments of a program; the last one, whose outputs are the vectors of the logits, is the same in all programs
+    of a model. The program that takes the most tokens comes first: what is kept for a token has room for all of them.
+    """
     context = Context(placed, shape, Builder(placed.chip.lanes))
-    return prologue(context), layer(context), head(context)
+    segments = prologue(context), layer(context)
+    placed.head = placed.head or head(context)
+    return (*segments, placed.head)
 
 
 def plan_weights(

@@ -113,7 +113,7 @@ class Chain:
     sram: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
     """Operations in an order in which they could be executed one by one, for one token; run for `num_tokens` tokens,
     and all of that `count` times in a row.
