@@ -14,7 +14,7 @@ from waterclock.runtime.device import loaded_state
 from waterclock.simulator.moment import Moment
 from waterclock.simulator.stepper import moments
 
-CYCLE, TOKEN, POSITION = 150, 77, 5
+CYCLE, TOKEN, POSITION = 172, 77, 5
 
 
 @pytest.fixture(scope="module")
