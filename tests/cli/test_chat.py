@@ -47,13 +47,19 @@ def say(run, monkeypatch: pytest.MonkeyPatch):
     return piped
 
 
+def cycles_of(bundle: Bundle) -> int:
+    """What a launch takes, all of which are of one program."""
+    (program,) = bundle.deployment.programs.values()
+    return program.length_cycles
+
+
 def test_each_line_is_a_message(say, talkative_folder: Path, talkative: Bundle) -> None:
     code, out, err = say(b"Hi\n\n  \r\nAnd you?", str(talkative_folder), "--max-tokens", "6")
     talk = Conversation(LLM(talkative), max_tokens=6)
-    answers = [talk.say("Hi"), talk.say("And you?")]
+    answers, each = [talk.say("Hi"), talk.say("And you?")], cycles_of(talkative)
     assert (code, out) == (0, "".join(f"{answer.text}\n" for answer in answers))
     assert [line.partition(";")[0] for line in err.splitlines()] == [
-        f"[{len(a.cycles)} launches of 1,065 cycles for {len(a.prompt_tokens)} tokens in and 6 out, ended by length"
+        f"[{len(a.cycles)} launches of {each:,} cycles for {len(a.prompt_tokens)} tokens in and 6 out, ended by length"
         for a in answers
     ]
 
@@ -179,7 +185,7 @@ def terminal(*arguments: str) -> Iterator[Terminal]:
             os.close(controller)
 
 
-def test_ctrl_c_stops_the_answer_and_not_the_program(talkative_folder: Path) -> None:
+def test_ctrl_c_stops_the_answer_and_not_the_program(talkative_folder: Path, talkative: Bundle) -> None:
     with terminal(str(talkative_folder)) as screen:
         screen.until("> ")
         screen.type("Hi\n")
@@ -191,7 +197,9 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(talkative_folder: Path) -> 
         screen.type("Hi\n")
         screen.until(" a a a")
         os.kill(screen.program.pid, signal.SIGINT)
-        found = re.search(r"\[(\d+) launches of 1,065 cycles for (\d+) tokens in", screen.until("interrupted.*\n"))
+        found = re.search(
+            rf"\[(\d+) launches of {cycles_of(talkative):,} cycles for (\d+) tokens in", screen.until("interrupted.*\n")
+        )
         assert found is not None
         assert int(found[1]) < int(found[2]), "what was said before the interrupt is still in the KV cache"
         screen.until("> ")

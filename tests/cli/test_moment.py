@@ -14,14 +14,14 @@ from waterclock.runtime.device import loaded_state
 from waterclock.simulator.moment import Moment
 from waterclock.simulator.stepper import moments
 
-CYCLE, TOKEN, POSITION = 150, 77, 5
+CYCLE, TOKEN, POSITION = 172, 77, 5
 
 
 @pytest.fixture(scope="module")
 def moment(bundle: Bundle) -> Moment:
     (program,) = bundle.deployment.programs.values()
     state = loaded_state(bundle.deployment)
-    values = {"token": TOKEN, "position": POSITION}
+    values = {"token": TOKEN, "position": POSITION, "last": 0}
     for param in program.params:
         state.params[param.index] = values[param.name]
     return next(islice(moments(bundle.deployment.chip, program, state), CYCLE, None))
@@ -63,7 +63,7 @@ def test_holds_accumulators_and_parameters_are_the_steppers(record: dict[str, An
     assert {name: words(text) for name, text in record["accumulators"].items()} == {
         f"mxm{index}.acc{number}": acc.tolist() for (index, number), acc in moment.accumulator_by_place.items()
     }
-    assert record["params"] == {"position": POSITION, "token": TOKEN}
+    assert record["params"] == {"position": POSITION, "token": TOKEN, "last": 0}
     assert record["holds"] and record["accumulators"]
 
 
@@ -87,7 +87,7 @@ def test_the_table_says_the_same(run, folder: Path, record: dict[str, Any]) -> N
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert code == 0
     assert lines[0].startswith(f"decode-32, cycle {CYCLE} of ")
-    assert lines[0].endswith(f"position {POSITION}, token {TOKEN}; memories as loaded")
+    assert lines[0].endswith(f"position {POSITION}, token {TOKEN}, last 0; memories as loaded")
     for issue in record["issues"]:
         assert any(line.startswith(f"{issue['queue']}[{issue['entry']}] {issue['instruction']} ") for line in lines)
     for row in record["streams"]:

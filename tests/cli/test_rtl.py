@@ -28,6 +28,7 @@ def test_emit_describes_ports_and_stores_and_fills_them(run, folder: Path, bundl
     target_by_store = {row["name"]: row["target"] for row in record["stores"]}
     assert len(set(target_by_store.values())) == len(record["stores"])
     (images,) = (path for path in (tmp_path / "rtl").iterdir() if path.is_dir())
+    assert images.name == "decode-32"
     lanes, image = bundle.deployment.chip.lanes, bundle.deployment.mem[1]
     assert words_of(images / f"{target_by_store['mem1']:03}-mem1.hex") == {
         word * lanes + lane: int(value) & 0xFFFFFFFF

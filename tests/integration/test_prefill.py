@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,8 +76,16 @@ def stepped(device: Device, name: str, tokens: Sequence[int], position: int) -> 
     assert by_step.state.first_difference(device.state) is None
 
 
-@pytest.mark.parametrize("chip", CHIPS)
-@pytest.mark.parametrize("model", MODELS)
+def slow_unless(quick: bool, *values: object) -> Any:
+    return pytest.param(*values, marks=() if quick else pytest.mark.slow)
+
+
+QUICK = {("two layers", "one hold register"), ("five layers", "16 lanes"), ("one layer", "8 lanes")}
+
+
+@pytest.mark.parametrize(
+    ("model", "chip"), [slow_unless((model, chip) in QUICK, model, chip) for model in MODELS for chip in CHIPS]
+)
 def test_executions_are_equal(model: str, chip: str) -> None:
     lanes = load("tiny").with_fields(CHIPS[chip]).lanes
     shape = Shape(lanes, CONTEXT)
@@ -89,7 +98,7 @@ def test_executions_are_equal(model: str, chip: str) -> None:
         assert device.next_token == device.logits().argmax()
 
 
-@pytest.mark.parametrize("num_tokens", [2, 3, 5, 7])
+@pytest.mark.parametrize("num_tokens", [slow_unless(num == 3, num) for num in (2, 3, 5, 7)])
 def test_launches_of_any_number_of_tokens_are_equal(num_tokens: int) -> None:
     shapes = (Shape(1, CONTEXT), Shape(num_tokens, 8), Shape(num_tokens, CONTEXT))
     device, tokens = Device(deployed("two layers", "8 lanes", shapes)), tokens_of(CONTEXT)
@@ -100,7 +109,7 @@ def test_launches_of_any_number_of_tokens_are_equal(num_tokens: int) -> None:
             np.testing.assert_array_equal(device.logits().view(np.int32), expected[position + num_tokens - 1])
 
 
-@pytest.mark.parametrize("num_tokens", range(1, 9))
+@pytest.mark.parametrize("num_tokens", [slow_unless(num in (1, 5), num) for num in range(1, 9)])
 def test_fewer_tokens_than_a_launch_takes(num_tokens: int) -> None:
     shape = Shape(8, CONTEXT)
     device, tokens = Device(deployed("two layers", "8 lanes", (Shape(1, CONTEXT), shape))), tokens_of(CONTEXT, 2)
@@ -117,7 +126,7 @@ def test_fewer_tokens_than_a_launch_takes(num_tokens: int) -> None:
             np.testing.assert_array_equal(device.logits().view(np.int32), expected[after])
 
 
-ALL = (Shape(1, 8), Shape(1, 16), Shape(1, CONTEXT), Shape(8, 8), Shape(8, 16), Shape(8, CONTEXT))
+ALL = (Shape(1, 16), Shape(1, CONTEXT), Shape(8, 8), Shape(8, CONTEXT))
 
 
 @pytest.mark.parametrize("num_prompt", [1, 2, 7, 8, 9, 15, 16, 17, 25, CONTEXT])
@@ -139,7 +148,7 @@ def test_a_prompt_and_what_follows_through_every_bucket(num_prompt: int) -> None
 def test_a_prompt_takes_the_cheapest_launches() -> None:
     device, tokens = Device(deployed("five layers", "8 lanes", ALL)), tokens_of(CONTEXT, 4)
     cycles = {name: program.program.length_cycles for name, program in device.programs.items()}
-    assert cycles["prefill-8-8"] < 8 * cycles["decode-8"]
+    assert cycles["prefill-8-8"] < 8 * cycles["decode-16"]
     launched = list(device.feed_all(tokens[:9], 0))
     assert [position for position, _ in launched] == [7, 8]
     assert [one.length_cycles for _, one in launched] == [cycles["prefill-8-8"], cycles["decode-16"]]
@@ -147,7 +156,7 @@ def test_a_prompt_takes_the_cheapest_launches() -> None:
         list(device.feed_all(tokens, 1))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["five layers"])
 def test_a_proof_by_few_runs_says_what_one_by_all_runs_says(model: str) -> None:
     """The dataflow of the runs that are looked at is that of the same runs among all."""
     deployment = deployed(model, "8 lanes", ALL)

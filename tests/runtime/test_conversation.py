@@ -137,5 +137,5 @@ def test_what_is_no_message_is_refused_at_once(talkative: Bundle, text: str, mes
 
 
 def test_a_model_without_a_chat_template_is_refused(talkative: Bundle) -> None:
-    with pytest.raises(InputError, match="chat template: the model has none"):
+    with pytest.raises(InputError, match="chat template: there is none"):
         Conversation(LLM(with_template(talkative, None)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.programs import random_params, random_program, random_state
-from tests.runtime.conftest import bundle, model_path
+from tests.runtime.conftest import bundle, model_path, prefilling
 from tests.simulator.build import Entry, issue, loop, nop, program, repeat
 from waterclock.chip import Chip, SliceKind, load
 from waterclock.isa.layout import word_bits
@@ -19,7 +19,7 @@ from waterclock.simulator.sequencer import issues
 from waterclock.simulator.served import UNLABELLED
 from waterclock.simulator.stepper import moments
 
-__all__ = ["bundle", "model_path"]
+__all__ = ["bundle", "model_path", "prefilling"]
 
 SEEDS = (3,)
 SPECIAL = ("exp2", "reciprocal", "rsqrt")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from tests.programs import random_program
-from tests.runtime.conftest import bundle, model_path
+from tests.runtime.conftest import bundle, model_path, prefilling
 from waterclock.chip import Chip
 from waterclock.runtime.bundle import Bundle
 from waterclock.simulator.link import Linked, link, rebuild
 from waterclock.simulator.served import UNLABELLED, first_readers, operations_of, operations_served
 
-__all__ = ["bundle", "model_path"]
+__all__ = ["bundle", "model_path", "prefilling"]
 
 
 @pytest.fixture(scope="module")

@@ -179,10 +179,11 @@ def _print_bundle(bundle: "Bundle", sha256: str) -> None:
     for name, program in deployment.programs.items():
         figures = speed(deployment, program)
         entries = sum(len(queue) for queue in program.queues.values())
+        what = "a token" if figures.num_tokens == 1 else f"{figures.num_tokens} tokens"
         rows += [
             (name, program_sha256(program)),
             ("", f"{entries:,} entries in {len(program.queues)} queues, {program.length_cycles:,} cycles"),
-            ("", f"{figures.latency_ns / 1000:,.1f} us a token, {figures.tokens_per_s:,.0f} tokens/s"),
+            ("", f"{figures.latency_ns / 1000:,.1f} us for {what}, {figures.tokens_per_s:,.0f} tokens/s"),
             ("", f"{figures.ratio_to_bound:.2f} times the lower bound of {figures.bound_cycles:,} cycles"),
         ]
     print_rows(rows)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from waterclock.cli.app import AsJson, Changes, Context, app, chip_of, chosen_chip, commands
+from waterclock.cli.programs import ProgramsOption, some_programs
 from waterclock.cli.terminal import counted, print_rows, progress
 from waterclock.errors import InputError
 
@@ -39,6 +40,7 @@ def emit(
     ] = None,
     chip: RtlChipOption = None,
     changes: Changes = None,
+    program: ProgramsOption = None,
 ) -> None:
     """Write a chip's Verilog, the description of its ports and stores, and the memory images of a deployment."""
     from waterclock.atomic import check_new, new_folder
@@ -52,7 +54,7 @@ def emit(
         made_for = loaded.chip if loaded else chosen or rtl_chip(None, None)
         phase("making Verilog, which takes minutes where there are many lanes")
         with new_folder(output) as folder:
-            names = [_write(folder, name, text) for name, text in _files(made_for, loaded)]
+            names = [_write(folder, name, text) for name, text in _files(made_for, loaded, program)]
     print_rows([(name, f"{(output / name).stat().st_size:,} bytes") for name in names])
 
 
@@ -98,7 +100,7 @@ def _check_tools_to_emit() -> None:
     check_tools_to_emit()
 
 
-def _files(chip: "Chip", deployment: "Deployment | None") -> "list[tuple[str, str]]":
+def _files(chip: "Chip", deployment: "Deployment | None", program_names: list[str] | None) -> "list[tuple[str, str]]":
     """Names and texts of all that is written."""
     from waterclock.rtl import export
     from waterclock.rtl.images import Memories
@@ -108,8 +110,8 @@ def _files(chip: "Chip", deployment: "Deployment | None") -> "list[tuple[str, st
     if deployment is not None:
         state = loaded_state(deployment)
         memories = Memories(state.mem, state.reram, state.sram, state.params)
-        for name, program in deployment.programs.items():
-            files += [(f"{name}/{store}", text) for store, text in export.images(chip, program, memories)]
+        for program in some_programs(deployment, program_names):
+            files += [(f"{program.name}/{store}", text) for store, text in export.images(chip, program, memories)]
     return files
 
 
@@ -138,7 +140,7 @@ def _deployment(model: str | None, chip: "Chip | None", context: int | None, pha
     from waterclock.runtime.llm import open_bundle
 
     if model is not None:
-        return open_bundle(model, chip, context, phase).deployment
+        return open_bundle(model, chip, context, phase, prefill=False).deployment
     phase("compiling a random model")
     made_for = chip or rtl_chip(None, None)
     return compile_model(quantize(random_llama(), Scheme()), made_for, context or 2 * made_for.lanes).deployment

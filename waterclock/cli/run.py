@@ -58,7 +58,8 @@ def run(
     text = _prompt(prompt)
     with progress() as phase:
         llm = LLM(model, chip=chosen_chip(chip, changes), context=context, phase=phase)
-    ids = _tokens_of(llm, text, raw)
+        ids = _tokens_of(llm, text, raw)
+        llm.device.prepare(min(len(ids), llm.device.num_positions))
     start = time.perf_counter()
     done = completion(ids, shown(llm.stream(ids, max_tokens, sampling), quiet=as_json))
     if as_json:

@@ -40,14 +40,17 @@ def silent(phase: str) -> None:
     """Tells nobody."""
 
 
-def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent) -> Bundle:
-    """Load, quantize and compile a model for a chip, with room for `context` positions; InputError if it can't be."""
+def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent, *, prefill: bool = True) -> Bundle:
+    """Load, quantize and compile a model for a chip, with room for `context` positions; InputError if it can't be.
+
+    Without `prefill` there is one program, which takes a token in the whole context.
+    """
     model = _model(reference, context, phase)
     phase("quantizing")
     scheme = Scheme()
     graph = quantize(model.graph, scheme)
     phase("compiling")
-    compiled = compile_model(graph, chip, context, shapes=usual_shapes(chip, context))
+    compiled = compile_model(graph, chip, context, shapes=usual_shapes(chip, context) if prefill else None)
     return Bundle(compiled.deployment, model.tokenizer, origin_of(model, scheme))
 
 

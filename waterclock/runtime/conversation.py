@@ -29,7 +29,7 @@ class Conversation:
     def __init__(
         self, llm: LLM, *, system: str | None = None, max_tokens: int | None = None, sampling: Sampling = GREEDY
     ) -> None:
-        read_chat_template(llm.bundle.tokenizer)
+        read_chat_template(llm.bundle.tokenizer, llm.name)
         self._llm = llm
         self._max_tokens = max_tokens
         self._sampling = sampling

@@ -83,8 +83,8 @@ class Device:
         self._decode = sorted((one for one in loaded if one.num_tokens == 1), key=lambda one: one.num_positions)
         self._prefill = sorted((one for one in loaded if one.num_tokens > 1), key=lambda one: one.num_positions)
         self._last = self.largest
-        self._last.machine.output("logits")
         self._tokens: list[int] = []
+        self.prepare(1)
 
     @property
     def largest(self) -> Loaded:
@@ -118,14 +118,24 @@ class Device:
     def feed_all(self, tokens: Sequence[int], position: int) -> Iterator[tuple[int, Launched]]:
         """Feed tokens in as few cycles as the programs allow: the position of the last token of each launch, and what
         was launched. InputError as from `feed`."""
-        self._decode_at(position + len(tokens) - 1)
-        fed = 0
-        while fed < len(tokens):
-            program = self._cheapest(len(tokens) - fed, position + fed)
-            some = tokens[fed : fed + program.num_tokens]
-            launched = self.launch(program, some, position + fed)
-            fed += len(some)
-            yield position + fed - 1, launched
+        for program, start, end in self._plan(len(tokens), position):
+            yield end - 1, self.launch(program, tokens[start - position : end - position], start)
+
+    def prepare(self, num_tokens: int, position: int = 0) -> None:
+        """Link the programs that so many tokens from a position on will be fed by, which takes a moment each."""
+        for program in dict.fromkeys(program for program, _, _ in self._plan(num_tokens, position)):
+            program.machine.output("logits")
+
+    def _plan(self, num_tokens: int, position: int) -> list[tuple[Loaded, int, int]]:
+        """The launches that feed tokens: program, first position, and the one after the last."""
+        end = position + num_tokens
+        self._decode_at(end - 1)
+        plan: list[tuple[Loaded, int, int]] = []
+        while position < end:
+            program = self._cheapest(end - position, position)
+            plan.append((program, position, min(end, position + program.num_tokens)))
+            position = plan[-1][2]
+        return plan
 
     def launch(self, program: Loaded, tokens: Sequence[int], position: int) -> Launched:
         """One launch of one of the device's programs, with as many tokens as it takes or fewer."""

@@ -72,14 +72,20 @@ class LLM:
 
 
 def open_bundle(
-    model: str | Path | Bundle, chip: Chip | None = None, context: int | None = None, phase: Phase = silent
+    model: str | Path | Bundle,
+    chip: Chip | None = None,
+    context: int | None = None,
+    phase: Phase = silent,
+    *,
+    prefill: bool = True,
 ) -> Bundle:
-    """The bundle itself or in a folder, or one that is built from a model.
+    """The bundle itself or in a folder, or one that is built from a model, with or without `prefill`.
 
     InputError for a bundle of another chip or context than asked for, and where `load_bundle` or `build` refuse.
     """
     if not isinstance(model, Bundle) and not Path(model).is_dir():
-        return build(model, chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context, phase)
+        made_for, num_positions = chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context
+        return build(model, made_for, num_positions, phase, prefill=prefill)
     phase("loading")
     bundle, name = (model, "bundle") if isinstance(model, Bundle) else (load_bundle(Path(model)), str(model))
     deployment = bundle.deployment

@@ -16,4 +16,7 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType({
         "no difference for legal entries: bit 21 is the 4 of an xor between lanes, of which there are 4, or the 8 of a "
         "parameter's number, of which there are 8"
     ),
+    "alu_1 lane_1_after_3 opcode[6] const0": (
+        "no difference: no instruction of an ALU has that bit in its opcode, and what else its queue issues is not its"
+    ),
 })  # fmt: skip

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.programs import random_program
-from tests.runtime.conftest import bundle, model_path
+from tests.runtime.conftest import bundle, model_path, prefilling
 from waterclock.chip import Chip
 from waterclock.runtime.bundle import Bundle
 from waterclock.simulator.link import link, rebuild
 from waterclock.simulator.trace import Timeline, script, timeline
 
-__all__ = ["bundle", "model_path"]
+__all__ = ["bundle", "model_path", "prefilling"]
 
 RANDOM_SEEDS = (3, 7)
 
