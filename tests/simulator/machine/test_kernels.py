@@ -9,6 +9,7 @@ from tests.programs import SPECIAL_WORDS
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Width
 from waterclock.simulator.machine.columns import TERM_COLUMNS
 from waterclock.simulator.machine.kernels import KERNELS, NUMBER_BY_KERNEL, PREPARATIONS
+from waterclock.simulator.machine.kernels.blocks import LINKS
 from waterclock.simulator.machine.kernels.memory import Memory
 from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
 from waterclock.simulator.machine.run import loop
@@ -37,6 +38,7 @@ def memory(lanes: int, seed: int, num_tokens: int = 1) -> Memory:
         params=np.arange(4, dtype=np.int32),
         limits=np.full((4, 2), ((-(1 << 31)), (1 << 31) - 1), np.int32),
         operand=np.zeros(lanes, np.int16),
+        operands=np.zeros((LINKS, num_tokens, lanes), np.int16),
         stopped=np.zeros(1, np.bool_),
         at=np.zeros(num_tokens, np.int32),
         place=np.zeros(num_tokens, np.int32),
@@ -216,7 +218,7 @@ def test_preparations(lanes: int) -> None:
         np.testing.assert_array_equal(low_bytes(found), m.values[A].view(np.uint8)[plane::4])
     assert (ran("broadcast_param", m, at=(1 << 31) - 1, place=3).values[RESULT] == -(1 << 31) + 2).all()
     assert ran("arrive_param", m, at=1).params[1] == m.values[A, 0]
-    assert set(PREPARATIONS) == {"lane_xor", "byte_plane", "broadcast_param", "arrive_param"}
+    assert set(PREPARATIONS) == {"lane_xor", "byte_plane", "broadcast_param", "arrive_param", "linked_matvecs"}
 
 
 def test_set_param_keeps_what_it_takes_and_stops_outside_the_limits() -> None:
@@ -232,7 +234,9 @@ NUM_TOKENS = 5
 
 
 @pytest.mark.parametrize("lanes", [4, 64])
-@pytest.mark.parametrize("kernel", sorted({*KERNELS, *PREPARATIONS} - {"icu.set_param", "arrive_param"}))
+@pytest.mark.parametrize(
+    "kernel", sorted({*KERNELS, *PREPARATIONS} - {"icu.set_param", "arrive_param", "linked_matvecs"})
+)
 def test_what_is_done_for_tokens_at_once_is_done_for_each(kernel: str, lanes: int) -> None:
     """With addresses that step from token to token; single words that all of them write go to the last."""
     m = memory(lanes, 12, NUM_TOKENS)
@@ -272,3 +276,24 @@ def test_a_token_sees_the_parts_of_those_that_had_written(write: str, read: str,
         one.values[:] = m.by_token[:, token]
         one = ran(read, one, at=1, extra=FIRST | EMIT | SRAM, a=B)
         np.testing.assert_array_equal(after.by_token[RESULT, token], one.values[RESULT], err_msg=f"token {token}")
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("num_tokens", [1, 3, 4, 8])
+@pytest.mark.parametrize("flags", [0, FIRST, EMIT, FIRST | EMIT, UNSIGNED, FIRST | EMIT | UNSIGNED])
+@pytest.mark.parametrize("num_tiles", [2, 3])
+def test_linked_products_are_those_of_one_after_another(
+    lanes: int, num_tokens: int, flags: int, num_tiles: int
+) -> None:
+    """Two or three tiles at once; the bit of SRAM says that there are three."""
+    m, acc, tiles = memory(lanes, 14, num_tokens), 3, (2, 0, 1)[:num_tiles]
+    three = SRAM if num_tiles == LINKS else 0
+    linked = ran(
+        "linked_matvecs", m, at=tiles[0], place=tiles[1], slot=tiles[-1], extra=flags | three | acc << ACC_SHIFT
+    )
+    one = m
+    for place, tile in enumerate(tiles):
+        mine = flags & UNSIGNED | (flags & FIRST if place == 0 else 0) | (flags & EMIT if place == num_tiles - 1 else 0)
+        one = ran("mxm.matvec", one, at=tile, extra=mine | acc << ACC_SHIFT, a=(A, B, C)[place])
+    np.testing.assert_array_equal(linked.acc, one.acc)
+    np.testing.assert_array_equal(linked.values, one.values)

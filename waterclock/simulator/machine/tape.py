@@ -208,7 +208,7 @@ class _Recorder:
         of_reram = columns.where(lambda row: row.field("acc") is not None) & ~columns.is_sram
         calls[of_reram, _PLACE], calls[of_reram, _PLACE_OUTER] = calls[of_reram, _AT], calls[of_reram, _AT_OUTER]
         can_be_linked = of_reram & ~columns.has_terms("address") & (calls[:, _AT_INNER] == 0)
-        for group in groups(columns, can_be_linked, extra, calls[:, _AT_OUTER]):
+        for group in groups(columns, can_be_linked, extra, calls[:, _AT_OUTER].astype(np.int64)):
             last, count, tiles = group[-1], len(group), calls[group, _AT]
             calls[last, _A : _A + count] = self.operands[group, 0]
             calls[last, [_AT, _PLACE, _SLOT][:count]] = tiles

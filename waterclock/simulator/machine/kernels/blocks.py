@@ -5,10 +5,11 @@ does not from a loop. A host without one gets its ordinary multiplications: same
 """
 
 from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
-from numba.core import cgutils, types  # pyright: ignore[reportMissingTypeStubs]
+from numba.core import types
 
 from waterclock.simulator.machine.kernels.compiled import llvm
 
@@ -62,27 +63,31 @@ def _add_linked_products(rows: int, tokens: int) -> Callable[..., Any]:
         """
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            bases = [_element(context, builder, signature, values, 0, tile) for tile in values[1:4]]
-            step, operands, results = values[4], values[5], values[6]
-            weights = [[_load(builder, builder.gep(base, [builder.mul(step, ir.Constant(step.type, row))]), _INT8, COLUMNS)
-                        for row in range(rows)] for base in bases]  # fmt: skip
-            weights = [[_widened(builder, vector) for vector in link] for link in weights]
+            base, x_at, y_at = (_places(context, builder, signature, values, place) for place in (0, 5, 6))
+            step, links = values[4], range(LINKS)
+
+            def weights(link: int, row: int) -> Any:
+                place = builder.gep(
+                    base(), [builder.add(values[1 + link], builder.mul(step, ir.Constant(step.type, row)))]
+                )
+                return _widened(builder, _load(builder, place, _INT8, COLUMNS))
+
+            def operand(link: int, token: int) -> Any:
+                return _widened(builder, _load(builder, x_at(link, token), _INT16, COLUMNS))
+
+            tiles = [[weights(link, row) for link in links] for row in range(rows)]
             sums: list[Any] = []
             for token in range(tokens):
-                x_of = [_widened(builder, _load(builder, _at(context, builder, signature.args[5], operands, k, token), _INT16,
-                                                COLUMNS)) for k in range(LINKS)]  # fmt: skip
-                for row in range(rows):
-                    parts = [_add_pairs(builder, builder.mul(link[row], of)) for link, of in zip(weights, x_of, strict=True)]
-                    total = parts[0]
-                    for part in parts[1:]:
-                        total = builder.add(total, part)
-                    sums.append(_narrowed(builder, total))
+                x = [operand(link, token) for link in links]
+                for tile in tiles:
+                    parts = [_add_pairs(builder, builder.mul(*pair)) for pair in zip(tile, x, strict=True)]
+                    sums.append(_narrowed(builder, reduce(builder.add, parts)))
             while len(sums) > 2:
                 sums = [_add_pairs(builder, *sums[place : place + 2]) for place in range(0, len(sums), 2)]
             whole = _shuffle(builder, sums[0], sums[1], range(rows * tokens))
             for token in range(tokens):
                 part = _shuffle(builder, whole, whole, range(token * rows, (token + 1) * rows))
-                _add_to(builder, _at(context, builder, signature.args[6], results, token), part)
+                _add_to(builder, y_at(token), part)
             return context.get_dummy_value()
 
         return types.void(tiles, first, second, third, stride, x, y), generate
@@ -90,20 +95,18 @@ def _add_linked_products(rows: int, tokens: int) -> Callable[..., Any]:
     return add
 
 
-def _element(context: Any, builder: Any, signature: Any, values: Any, place: int, index: Any) -> Any:
+def _places(context: Any, builder: Any, signature: Any, values: Any, place: int) -> Callable[..., Any]:
+    """A function that gives the address of the array argument at a place, by its strides, at these first indices."""
     array = context.make_array(signature.args[place])(context, builder, values[place])
-    return builder.gep(array.data, [index])
+    dimensions = len(array.strides.type.elements)
+    strides: list[Any] = [builder.extract_value(array.strides, place) for place in range(dimensions)]
 
+    def address(*indices: int) -> Any:
+        steps = [builder.mul(stride, ir.Constant(stride.type, i)) for i, stride in zip(indices, strides, strict=False)]
+        offset = reduce(builder.add, steps, ir.Constant(strides[0].type, 0))
+        return builder.bitcast(builder.gep(builder.bitcast(array.data, _BYTES), [offset]), array.data.type)
 
-def _at(context: Any, builder: Any, array_type: Any, value: Any, *indices: int) -> Any:
-    """The address of the first element of a row of an array, by its strides."""
-    array = context.make_array(array_type)(context, builder, value)
-    strides = cgutils.unpack_tuple(builder, array.strides)
-    offset = ir.Constant(strides[0].type, 0)
-    for index, stride in zip(indices, strides, strict=False):
-        offset = builder.add(offset, builder.mul(stride, ir.Constant(stride.type, index)))
-    data = builder.bitcast(array.data, _BYTES)
-    return builder.bitcast(builder.gep(data, [offset]), array.data.type)
+    return address
 
 
 add_linked_products = _add_linked_products(ROWS, 1)

@@ -1,4 +1,4 @@
-"""Lanes that change places within a few, as LLVM vector instructions: a loop over so few is none that LLVM makes one of."""
+"""Lanes that change places within a few, as LLVM vector instructions, which LLVM does not make of so short a loop."""
 
 from typing import Any
 
@@ -19,13 +19,9 @@ def exchange_few(typing: Any, x: Any, y: Any, start: Any, mask: Any) -> Any:
     """y[start + i] = x[start + (i ^ mask)] for EXCHANGED lanes i and a mask that is a power of two below that."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        source, target = (
-            builder.bitcast(
-                builder.gep(context.make_array(signature.args[place])(context, builder, values[place]).data, [values[2]]),
-                _VECTOR.as_pointer(),
-            )
-            for place in (0, 1)
-        )
+        arrays = [context.make_array(signature.args[place])(context, builder, values[place]) for place in (0, 1)]
+        starts = [builder.gep(array.data, [values[2]]) for array in arrays]
+        source, target = (builder.bitcast(start, _VECTOR.as_pointer()) for start in starts)
         vector = builder.load(source, align=4)
         result = vector
         for each in _MASKS:

@@ -98,16 +98,16 @@ def linked_matvecs(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, 
         for t in range(tokens(m)):
             for j in range(0, lanes, ROWS):
                 for i in range(0, lanes, COLUMNS):
-                    offset = j * lanes + i
-                    add_linked_products(m.reram, at * size + offset, place * size + offset, third * size + offset,
-                                        lanes, m.operands[:, t:, i:], acc[t:, j:])  # fmt: skip
+                    x, y, offset = m.operands[:, t:, i:], acc[t:, j:], j * lanes + i
+                    tiles = at * size + offset, place * size + offset, third * size + offset
+                    add_linked_products(m.reram, tiles[0], tiles[1], tiles[2], lanes, x, y)
     else:
         for j in range(0, lanes, ROWS_OF_TOKENS):
             for t in range(0, tokens(m), TOKENS):
                 for i in range(0, lanes, COLUMNS):
-                    offset = j * lanes + i
-                    add_linked_products_of_tokens(m.reram, at * size + offset, place * size + offset,
-                                                  third * size + offset, lanes, m.operands[:, t:, i:], acc[t:, j:])  # fmt: skip
+                    x, y, offset = m.operands[:, t:, i:], acc[t:, j:], j * lanes + i
+                    tiles = at * size + offset, place * size + offset, third * size + offset
+                    add_linked_products_of_tokens(m.reram, tiles[0], tiles[1], tiles[2], lanes, x, y)
     _end(m, r, extra)
 
 
