@@ -59,7 +59,7 @@ class Loaded:
         self.state.mem[piece, words.base : words.base + len(tokens)] = np.array(tokens, np.int32)[:, None]
         return self.machine.launch(params)
 
-    @property
+    @cached_property
     def _words(self) -> Object:
         return next(obj for obj in self.program.objects if obj.name == TOKENS)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from waterclock.isa.table import OPCODES
 from waterclock.simulator.link import Linked
-from waterclock.simulator.link.addresses import addresses
+from waterclock.simulator.link.addresses import Addresses, addresses
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.linked import Bools, Longs
 from waterclock.simulator.link.memory import accesses, registers
@@ -56,51 +56,52 @@ class Stretch:
 def stretches(linked: Linked) -> tuple[Stretch, ...] | None:
     """The stretches of a program in order; None if its loops, though rolled, can't be run so."""
     anatomy = Anatomy(linked)
+    addressed = addresses(anatomy, "address")
     if linked.rolled is None:
         events = np.arange(len(linked))
-        return (Stretch(events, writer=dict(_whole_words(anatomy, events))),)
-    found = [_stretch(anatomy, linked.rolled, number) for number in range(len(linked.rolled.blocks))]
+        return (Stretch(events, writer=dict(_whole_words(anatomy, addressed, events))),)
+    found = [_stretch(anatomy, addressed, linked.rolled, number) for number in range(len(linked.rolled.blocks))]
     whole = tuple(one for one in found if one is not None)
     return whole if len(whole) == len(found) else None
 
 
-def _stretch(anatomy: Anatomy, rolled: Rolled, number: int) -> Stretch | None:
+def _stretch(anatomy: Anatomy, addressed: Addresses, rolled: Rolled, number: int) -> Stretch | None:
     linked, block = anatomy.events, rolled.blocks[number]
     assert isinstance(linked, Linked)
     row = linked.row.astype(np.int64)
     mine = np.flatnonzero(rolled.block[row] == number)
     if not block.is_cut:
-        return Stretch(mine, writer=dict(_whole_words(anatomy, mine)))
+        return Stretch(mine, writer=dict(_whole_words(anatomy, addressed, mine)))
     inner, outer = linked.iteration[:, INNER] + rolled.first_run[row], linked.iteration[:, OUTER]
     found = linked.memory[mine]
     crosses = (found >= 0) & (rolled.block[row[found]] == number) & (inner[mine] != inner[found])
     once = mine[(inner[mine] == 0) & (outer[mine] == block.kept_outer - 1)]
     once = once[np.lexsort((linked.queue[once], rolled.first_cycle[row[once]]))]
-    writer = dict(_whole_words(anatomy, once))
+    writer = dict(_whole_words(anatomy, addressed, once))
     if block.overlap == 1 or (anatomy.sets_param[once].any() and not crosses.any()):
         return Stretch(once, block.outer_runs, block.inner_runs, writer=writer)
     shared = dict(_parts(linked, rolled, block, once))
-    runs_at_once = not anatomy.sets_param[once].any() and _are_own_parts(anatomy, once, block)
+    runs_at_once = not anatomy.sets_param[once].any() and _are_own_parts(anatomy, addressed, once, block)
     stays = all(event in writer or event in shared or _is_own_place(anatomy, event) for event in once.tolist()
-                if _is_in(linked, once, event))  # fmt: skip
+                if _is_in(linked, event))  # fmt: skip
     return Stretch(once, block.outer_runs, 1, block.inner_runs, writer, shared) if runs_at_once and stays else None
 
 
-def _whole_words(anatomy: Anatomy, events: Longs) -> Iterator[tuple[int, int]]:
+def _whole_words(anatomy: Anatomy, addressed: Addresses, events: Longs) -> Iterator[tuple[int, int]]:
     """Reads of MEM, without parameters, that find what one of the events has written whole, and who that is."""
     linked = anatomy.events
     assert isinstance(linked, Linked)
     found = linked.memory[events].astype(np.int64)
     parametric: Bools = np.asarray(anatomy.terms("address", "used").any(axis=1))
     fixed = ~parametric
-    address = addresses(anatomy, "address").base
+    address = addressed.base
     wanted = np.array([_WHOLE.get(op, -1) for op in anatomy.op[events].tolist()], np.int64)
     right = (found >= 0) & (anatomy.op[found] == wanted) & fixed[events] & fixed[found]
     right &= (address[events] == address[found]) & np.isin(found, events)
     yield from zip(events[right].tolist(), found[right].tolist(), strict=True)
 
 
-def _is_in(linked: Linked, once: Longs, event: int) -> bool:
+def _is_in(linked: Linked, event: int) -> bool:
     """Whether what an event reads was written in its block, in the same outer run."""
     found = int(linked.memory[event])
     assert linked.rolled is not None
@@ -135,7 +136,7 @@ def _parts(linked: Linked, rolled: Rolled, block: Block, once: Longs) -> Iterato
             yield event, Shared(event_by_row[int(row[found])], later // block.inner_period)
 
 
-def _are_own_parts(anatomy: Anatomy, once: Longs, block: Block) -> bool:
+def _are_own_parts(anatomy: Anatomy, addressed: Addresses, once: Longs, block: Block) -> bool:
     """Whether every write of a part gives each token a part of its own, and no two write parts of one word or tile."""
     writers = once[np.isin(anatomy.op[once], list(_WRITE_A_PART))]
     terms = {name: anatomy.terms("place", name)[writers] for name in ("used", "stride", "shift", "mask")}
@@ -143,7 +144,7 @@ def _are_own_parts(anatomy: Anatomy, once: Longs, block: Block) -> bool:
     lanes = anatomy.chip.lanes
     counts = (terms["used"].sum(axis=1) == 1) & (terms["used"][:, 0] == 1) & (terms["stride"][:, 0] == 1)
     counts &= (terms["shift"][:, 0] == 0) & (terms["mask"][:, 0] == lanes - 1) & (step == 1)
-    accessed = accesses(anatomy, addresses(anatomy, "address"))
+    accessed = accesses(anatomy, addressed)
     mine = np.isin(accessed.event, writers)
     event, unit = accessed.event[mine], accessed.unit[mine]
     place = registers(anatomy, anatomy.memory[event], unit)
