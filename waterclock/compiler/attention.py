@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from waterclock.compiler.context import LOG2_E, MINUS_INFINITY, POSITION, Context, mask_of
 from waterclock.compiler.layout import plain
@@ -29,13 +30,31 @@ def rope_vectors(context: Context) -> None:
     table = plain(head_dim, lanes).spread(np.where(np.arange(head_dim) % 2, sin, cos).astype(np.float32))
     odd = build.alu("vxm.and", build.alu("vxm.lane_index"), Immediate(1))
     for b in range(table.shape[1]):
-        obj = context.placement.constant(f"rope[{b}]", table[None, :, b])
-        home = reference(obj, 0, (1, POSITION, 0, 0, mask_of(positions)), token_step=1)
-        word = Vector(obj.name, homes=(home,))
+        word = word_of_position(context, f"rope[{b}]", table[:, b])
         swapped = build.alu("vxm.move", Use(word, 1))
         negative = build.alu("vxm.xor", swapped, SIGN)
         context.cos.append(context.stored(f"cos[{b}]", build.alu("vxm.select", odd, swapped, word), copies=2))
         context.sin.append(context.stored(f"sin[{b}]", build.alu("vxm.select", odd, word, negative), copies=2))
+
+
+def word_of_position(context: Context, name: str, table: npt.NDArray[np.float32]) -> Vector:
+    """The token's word of a table with one word a position. No piece of it takes more than half a MEM slice: temporaries
+    need room in all of them."""
+    size = 1 << (context.chip.mem.num_words // 2).bit_length() - 1
+    within = (1, POSITION, 0, 0, mask_of(min(size, len(table))))
+    if len(table) > size:
+        table = np.pad(table, ((0, -len(table) % size), (0, 0)))
+    pieces = [
+        Vector(obj.name, homes=(reference(obj, 0, within, token_step=1),))
+        for i, start in enumerate(range(0, len(table), size))
+        for obj in [context.placement.constant(f"{name}.{i}" if i else name, table[None, start : start + size])]
+    ]
+    while len(pieces) > 1:  # a bit of the position chooses between each two that are left
+        chosen = context.builder.alu("vxm.and", Broadcast(POSITION, token_step=1), Immediate(size))
+        pairs = [pieces[i : i + 2] for i in range(0, len(pieces), 2)]
+        pieces = [context.builder.alu("vxm.select", chosen, *pair[::-1]) if pair[1:] else pair[0] for pair in pairs]
+        size *= 2
+    return pieces[0]
 
 
 def position_masks(context: Context) -> None:

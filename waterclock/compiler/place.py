@@ -65,6 +65,10 @@ def assign(num_blocks: int, num_links: int, load: list[int]) -> list[list[tuple[
     return result
 
 
+SHARE_OF_TEMPORARIES = 1 / 4
+"""Of a MEM slice, while others have room."""
+
+
 class Placement:
     """Hands out objects. Layer tiles come first in each MXM, `layer_tiles` apart, so that a layer is a constant stride
     and banks fall alike in all layers."""
@@ -98,15 +102,23 @@ class Placement:
             obj = self._words_by_name[name]
             assert obj.size >= size, f"{name}: the program that needs most of it comes first"
             return obj
-        if slice_name is None:
-            slice_name = self.mems[self._next_mem % len(self.mems)]
-            self._next_mem += 1
         copies = self.num_layers if layered else 1
+        if slice_name is None:
+            slice_name = self._next_with_room(size * copies)
         base = self._words[slice_name]
         self._words[slice_name] += size * copies
         self.check_room("mem.num_words", self._words[slice_name], self.chip.mem.num_words, slice_name)
         self._words_by_name[name] = Object(name, slice_name, Space.MEM, base, size, role, copies, size)
         return self._keep(self._words_by_name[name])
+
+    def _next_with_room(self, size: int) -> str:
+        """The next MEM slice in turn that so many words leave enough room for temporaries, or just the next one if there
+        is none."""
+        turns = [self.mems[(self._next_mem + i) % len(self.mems)] for i in range(len(self.mems))]
+        most = (1 - SHARE_OF_TEMPORARIES) * self.chip.mem.num_words
+        skipped = next((i for i, name in enumerate(turns) if self._words[name] + size <= most), 0)
+        self._next_mem += skipped + 1
+        return turns[skipped]
 
     def constant(self, name: str, data: npt.NDArray[np.generic], *, slice_name: str | None = None) -> Object:
         """The constant MEM object of that name; `data[layer or 0, word, lane]` (fp32 or int32)."""

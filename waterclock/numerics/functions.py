@@ -12,7 +12,8 @@ y / (1 - 2d), or y / sqrt(1 - 2d), and the products are 8 y (1/2 + d)(1/4 + d^2)
 d^4, and y (1 + d)(1 + 3/2 d^2), exact up to d^3. Each power of two is mapped exactly by exp2 and reciprocal, each power
 of four by rsqrt. The methods are standard; see Muller, *Elementary Functions* (3rd ed., 2016), chapters 4 and 6.
 
-Sequences are written with `*`, `+`, `-` for `fp32.mul`, `fp32.add`, `fp32.sub`, each rounded by itself. Errors in
+Sequences are written with `*`, `+`, `-`, each rounded by itself: whatever the operand, they meet normal numbers alone,
+for which `fp32.mul`, `fp32.add` and `fp32.sub` are the host's own operations. Errors in
 `ACCURACY` are against float64, in units in the last place of the exact result: over every significand for reciprocal
 and rsqrt, over every third to thirteenth fp32 number with a result other than 1 for exp2.
 """
@@ -23,7 +24,7 @@ from typing import Final
 
 import numpy as np
 
-from waterclock.numerics import fp32, int32
+from waterclock.numerics import int32
 from waterclock.numerics.fp32 import (
     CANONICAL_NAN_BITS,
     EXPONENT_BITS,
@@ -31,7 +32,7 @@ from waterclock.numerics.fp32 import (
     MAGNITUDE_BITS,
     SIGN_BIT,
 )
-from waterclock.numerics.jit import Fp32, Fp32Like, Int32, bits_of, choose, fp32_of, int32_of, jitable
+from waterclock.numerics.jit import Fp32, Fp32Like, Int32, bits_of, choose, float32_of, fp32_of, int32_of, jitable
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,32 @@ EXP2_SCALE = _fp32_table(
 EXP2_OVERFLOW_BITS = np.int32(0x43000000)  # 128.0
 EXP2_UNDERFLOW_BITS = np.int32(0x42FC0000)  # 126.0
 
-# reciprocal: y balances the error over its 64th of [1, 2) and has 8 fraction bits.
-RECIPROCAL_SEEDS = [_rounded(2.0 / (2.0 + (2 * j + 1) / 64.0), 8) for j in range(64)]
+
+@jitable
+def _exp2_scale(j: Int32) -> Fp32:
+    """EXP2_SCALE[j], by choices: a compiled loop over lanes is several times slower with a look-up in it."""
+    quarters = (
+        choose((j & 1) != 0, EXP2_SCALE[1], EXP2_SCALE[0]),
+        choose((j & 1) != 0, EXP2_SCALE[3], EXP2_SCALE[2]),
+        choose((j & 1) != 0, EXP2_SCALE[5], EXP2_SCALE[4]),
+        choose((j & 1) != 0, EXP2_SCALE[7], EXP2_SCALE[6]),
+    )
+    low = choose((j & 2) != 0, quarters[1], quarters[0])
+    high = choose((j & 2) != 0, quarters[3], quarters[2])
+    return choose((j & 4) != 0, high, low)
+
+
+# reciprocal: y = 2 / (2 + (2 j + 1) / 64), rounded to 8 fraction bits, balances the error over its 64th of [1, 2).
+@jitable
+def _reciprocal_seed(j: Int32) -> Fp32:
+    """y of the j-th 64th. The quotient in fp32 is never near a tie, so it is rounded as the exact one is."""
+    return np.rint(np.float32(32768.0) / float32_of(129 + 2 * j)) * np.float32(1 / 256)
+
+
+RECIPROCAL_SEEDS = _reciprocal_seed(np.arange(64, dtype=np.int32))
 RECIPROCAL_MULTIPLIER = _fp32_table([y / 2.0 for y in RECIPROCAL_SEEDS])
 RECIPROCAL_SCALE = _fp32_table([8.0 * y for y in RECIPROCAL_SEEDS])
+HALF, EIGHT = np.float32(0.5), np.float32(8.0)
 RECIPROCAL_LINE = np.float32(1.0)
 RECIPROCAL_PARABOLA = np.float32(0.5)
 RECIPROCAL_UNDERFLOW_BITS = np.int32(0x7E800000)  # 2^126
@@ -151,11 +174,11 @@ def exp2(x: Fp32Like) -> Fp32:
     word = bits_of(x)
     fixed = fixed_point(word)
     z = fp32_of(int32_of(((fixed & 0x1FFFFF) << 2) | ONE_BITS))
-    scale = EXP2_SCALE[(fixed >> 21) & 7]
-    line = fp32.mul(scale, fp32.add(z, EXP2_LINE))
-    parabola = fp32.add(fp32.mul(z, fp32.add(z, EXP2_PARABOLA_LINEAR)), EXP2_PARABOLA_CONSTANT)
+    scale = _exp2_scale(int32_of((fixed >> 21) & 7))
+    line = scale * (z + EXP2_LINE)
+    parabola = z * (z + EXP2_PARABOLA_LINEAR) + EXP2_PARABOLA_CONSTANT
     exponent = int32_of((fixed >> 1) & (EXPONENT_BITS | SIGN_BIT))
-    return fp32_of(_exp2_specials(word, int32.add(bits_of(fp32.mul(line, parabola)), exponent)))
+    return fp32_of(_exp2_specials(word, int32.add(bits_of(line * parabola), exponent)))
 
 
 @jitable
@@ -177,13 +200,13 @@ def reciprocal(x: Fp32Like) -> Fp32:
     Critical path: look-up; m * T, h * h, +, *; exponent add, special select.
     """
     word = bits_of(x)
-    index = (word >> 17) & 63
+    seed = _reciprocal_seed(int32_of((word >> 17) & 63))  # both tables hold it, times a power of two
     m = fp32_of(int32_of((word & FRACTION_BITS) | ONE_BITS))
-    h = fp32.mul(m, RECIPROCAL_MULTIPLIER[index])
-    line = fp32.mul(RECIPROCAL_SCALE[index], fp32.sub(RECIPROCAL_LINE, h))
-    parabola = fp32.add(fp32.sub(RECIPROCAL_PARABOLA, h), fp32.mul(h, h))
+    h = m * (seed * HALF)
+    line = (seed * EIGHT) * (RECIPROCAL_LINE - h)
+    parabola = (RECIPROCAL_PARABOLA - h) + h * h
     exponent = int32_of((ONE_BITS - (word & EXPONENT_BITS)) ^ (word & SIGN_BIT))
-    return fp32_of(_reciprocal_specials(word, int32.add(bits_of(fp32.mul(line, parabola)), exponent)))
+    return fp32_of(_reciprocal_specials(word, int32.add(bits_of(line * parabola), exponent)))
 
 
 @jitable
@@ -208,12 +231,12 @@ def rsqrt(x: Fp32Like) -> Fp32:
     word = bits_of(x)
     index = (word >> 17) & 127
     m = fp32_of(int32_of(((word & (FRACTION_BITS | HIDDEN_BIT)) ^ HIDDEN_BIT) + ONE_BITS))
-    h = fp32.mul(m, RSQRT_MULTIPLIER[index])
-    line = fp32.mul(RSQRT_SCALE[index], fp32.sub(RSQRT_LINE, h))
-    parabola = fp32.add(fp32.sub(RSQRT_PARABOLA, h), fp32.mul(h, h))
+    h = m * RSQRT_MULTIPLIER[index]
+    line = RSQRT_SCALE[index] * (RSQRT_LINE - h)
+    parabola = (RSQRT_PARABOLA - h) + h * h
     half_exponent = (((word >> 23) & 255) + 1) >> 1
     exponent = int32_of((np.int32(64) - half_exponent) << 23)
-    return fp32_of(_rsqrt_specials(word, int32.add(bits_of(fp32.mul(line, parabola)), exponent)))
+    return fp32_of(_rsqrt_specials(word, int32.add(bits_of(line * parabola), exponent)))
 
 
 @jitable

@@ -15,6 +15,7 @@ from waterclock.simulator.machine import Launched, Machine
 from waterclock.simulator.state import State
 
 
+NUM_THREADS = int(__import__("os").environ.get("WT","2"))
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A program on a device: it takes up to `num_tokens` tokens in a launch, within `num_positions` positions."""
@@ -30,7 +31,7 @@ class Loaded:
 
     @cached_property
     def machine(self) -> Machine:
-        return Machine(self.linked, self.state)
+        return Machine(self.linked, self.state, NUM_THREADS)
 
     def param(self, name: str) -> Param:
         """A launch parameter; InputError if the program has none of this name."""

@@ -1,24 +1,21 @@
 """Machine: a linked program and a state, ready to be launched again and again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from waterclock.errors import InputError
 from waterclock.simulator.errors import MachineError
 from waterclock.simulator.link import Linked
-from waterclock.simulator.machine.kernels.blocks import LINKS
 from waterclock.simulator.machine.kernels.memory import Memory
+from waterclock.simulator.machine.parts import Share, run_share, shares
 from waterclock.simulator.machine.run import loop
 from waterclock.simulator.machine.tape import COLUMNS, Tape, record
 from waterclock.simulator.state import State, Words
 
-INT32 = np.iinfo(np.int32)
-Element = TypeVar("Element", bound=np.generic)
 _NO_PARAMS: Mapping[int, int] = MappingProxyType({})
 
 
@@ -37,14 +34,16 @@ class Machine:
     state then holds what had been done until that cycle.
     """
 
-    def __init__(self, linked: Linked, state: State) -> None:
+    def __init__(self, linked: Linked, state: State, num_threads: int = 1) -> None:
         self.linked = linked
         self.state = state
         self._tapes = record(linked)
         self._param_by_index = {param.index: param for param in linked.program.params}
         self._output_places = _output_places(linked)
-        self._memories = [_memory(linked, tape, state) for tape in self._tapes]
-        loop()(self._memories[0], self._tapes[0].ops[:0], self._tapes[0].terms, 0, 0)  # compiled now, unless before
+        self._shares = [shares(linked, tape, state, num_threads) for tape in self._tapes]
+        self._threads = ThreadPoolExecutor(num_threads - 1) if num_threads > 1 else None
+        first = self._tapes[0]
+        loop()(self._shares[0][0].memory, first.ops, first.terms, first.starts, 0, 0, 0, 0)  # compiled now, unless before
 
     def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
         """Write parameters, by index, then run the program once.
@@ -52,16 +51,16 @@ class Machine:
         InputError for a parameter that is not declared, and for any declared one that is then out of its range.
         """
         self._write(params)
-        for tape, memory in zip(self._tapes, self._memories, strict=True):
-            self._run(tape, memory)
+        for tape, of_threads in zip(self._tapes, self._shares, strict=True):
+            self._run(tape, of_threads)
         return Launched(self.linked.length_cycles, self.state)
 
-    def _run(self, tape: Tape, memory: Memory) -> None:
-        for outer in range(tape.stretch.outer_runs):
-            for inner in range(tape.stretch.inner_runs):
-                stopped_at = loop()(memory, tape.ops, tape.terms, inner, outer)
-                if stopped_at >= 0:
-                    raise self._stopped(tape, memory, stopped_at, inner, outer)
+    def _run(self, tape: Tape, of_threads: Sequence[Share]) -> None:
+        others = [self._threads.submit(run_share, tape, share) for share in of_threads[1:]] if self._threads else []
+        stopped_at = run_share(tape, of_threads[0])
+        wait(others)
+        if stopped_at >= 0:
+            raise self._stopped(tape, of_threads[0].memory, stopped_at)
 
     @property
     def num_rows(self) -> int:
@@ -84,12 +83,14 @@ class Machine:
         for index, value in params.items():
             self.state.params[index] = value
 
-    def _stopped(self, tape: Tape, memory: Memory, op: int, inner: int, outer: int) -> MachineError:
+    def _stopped(self, tape: Tape, memory: Memory, stopped_at: int) -> MachineError:
         memory.stopped[0] = False
+        run, op = divmod(stopped_at, len(tape.ops))
+        outer, inner = divmod(run, tape.stretch.inner_runs)
         event = int(tape.event[op])
         row = tape.ops[op]
         param = self._param_by_index[int(row[COLUMNS.index("at")])]
-        value = memory.values[row[COLUMNS.index("result")], 0]
+        value = memory.values[0, row[COLUMNS.index("result")], 0]
         queue = tape.linked.chip.queues[int(tape.linked.queue[event])].name
         cause = f"parameter {param.name} = {value} is not in {param.low} to {param.high}"
         return MachineError(tape.cycle(event, inner, outer), queue, int(tape.linked.entry[event]), cause)
@@ -106,43 +107,3 @@ def _output_places(linked: Linked) -> Mapping[str, tuple[Words, Words, int]]:
         )
         for output in linked.program.outputs
     }
-
-
-def _memory(linked: Linked, tape: Tape, state: State) -> Memory:
-    chip = linked.chip
-    num_tokens, slots = tape.stretch.num_tokens, 1 + tape.num_slots
-    values = np.zeros((tape.num_rows, num_tokens * chip.lanes), np.int32)
-    values[: len(tape.constants)] = tape.constants[:, None]
-    acc = np.zeros((chip.num_mxm * chip.mxm.num_accumulators, num_tokens * chip.lanes), np.int32)
-    limits = np.full((chip.num_params, 2), (INT32.min, INT32.max), np.int32)
-    for param in linked.program.params:
-        limits[param.index] = param.low, param.high
-    return Memory(
-        values=values,
-        floats=values.view(np.float32),
-        bytes=values.view(np.uint8),
-        by_token=values.reshape(-1, num_tokens, chip.lanes),
-        mem=_viewed(state.mem, (-1, chip.lanes)),
-        reram=_viewed(state.reram, (-1,)),
-        sram=_viewed(state.sram, (-1,)),
-        acc=acc,
-        acc_by_token=acc.reshape(-1, num_tokens, chip.lanes),
-        params=state.params,
-        limits=limits,
-        operand=np.zeros(chip.lanes, np.int16),
-        operands=np.zeros((LINKS, num_tokens, chip.lanes), np.int16),
-        stopped=np.zeros(1, np.bool_),
-        at=np.zeros(num_tokens, np.int32),
-        place=np.zeros(num_tokens, np.int32),
-        shared=np.zeros(2, np.int32),
-        written=np.zeros((slots, 2, num_tokens), np.int32),
-        rows_before=np.zeros((slots, num_tokens, chip.lanes), np.int8),
-        lanes_before=np.zeros((slots, num_tokens), np.int32),
-    )
-
-
-def _viewed(array: npt.NDArray[Element], shape: tuple[int, ...]) -> npt.NDArray[Element]:
-    """The same memory in another shape; ValueError where only a copy could have it."""
-    if not array.flags.c_contiguous:
-        raise ValueError("the arrays of a state must be contiguous")
-    return array.reshape(shape)

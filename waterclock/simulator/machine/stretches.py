@@ -18,6 +18,7 @@ from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.linked import Bools, Longs
 from waterclock.simulator.link.memory import accesses, registers
 from waterclock.simulator.link.roll import INNER, OUTER, Block, Rolled
+from waterclock.simulator.semantics import BYTES_PER_WORD
 
 _WRITE_A_PART = frozenset(OPCODES[mnemonic] for mnemonic in ("mem.write_lane", "mxm.write_row"))
 _WHOLE = {OPCODES["mem.read32"]: OPCODES["mem.write32"], OPCODES["mem.read8"]: OPCODES["mem.write8"]}
@@ -38,7 +39,8 @@ class Stretch:
     runs at once.
 
     `writer` says which event's operand a read of MEM gives as it is, because that was written there in the same run;
-    `shared` is by event too.
+    `shared` is by event too. `is_apart` says that a token reads nothing else that another writes: some threads may each
+    run some of the tokens, if they wait for one another before what is shared is read, and before each outer run.
     """
 
     events: Longs
@@ -47,6 +49,7 @@ class Stretch:
     num_tokens: int = 1
     writer: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     shared: Mapping[int, Shared] = field(default_factory=lambda: MappingProxyType({}))
+    is_apart: bool = False
 
     @property
     def num_runs(self) -> int:
@@ -82,9 +85,13 @@ def _stretch(anatomy: Anatomy, addressed: Addresses, rolled: Rolled, number: int
         return Stretch(once, block.outer_runs, block.inner_runs, writer=writer)
     shared = dict(_parts(linked, rolled, block, once))
     runs_at_once = not anatomy.sets_param[once].any() and _are_own_parts(anatomy, addressed, once, block)
-    stays = all(event in writer or event in shared or _is_own_place(anatomy, event) for event in once.tolist()
-                if _is_in(linked, event))  # fmt: skip
-    return Stretch(once, block.outer_runs, 1, block.inner_runs, writer, shared) if runs_at_once and stays else None
+    if not runs_at_once:
+        return None
+    left = [event for event in once.tolist() if event not in writer and event not in shared]
+    stays = all(_is_own_place(anatomy, event) for event in left if _is_in(linked, event))
+    is_apart = block.outer_runs > 1 and _writes_whole_words(anatomy, once)  # all outer runs but the first are alike
+    is_apart = is_apart and all(_is_of_own_run(anatomy, rolled, event) for event in left)
+    return Stretch(once, block.outer_runs, 1, block.inner_runs, writer, shared, is_apart) if stays else None
 
 
 def _whole_words(anatomy: Anatomy, addressed: Addresses, events: Longs) -> Iterator[tuple[int, int]]:
@@ -117,6 +124,25 @@ def _is_own_place(anatomy: Anatomy, event: int) -> bool:
     """Whether each token has a place of its own there."""
     row = int(anatomy.events.row[event])
     return bool(anatomy.events.rows.record["address"]["stride"][row, INNER] != 0)
+
+
+def _is_of_own_run(anatomy: Anatomy, rolled: Rolled, event: int) -> bool:
+    """Whether what an event reads was written before its block, or by its own token in a place of the token's own."""
+    linked = anatomy.events
+    assert isinstance(linked, Linked)
+    found, row = int(linked.memory[event]), linked.row
+    if found < 0 or rolled.block[row[found]] != rolled.block[row[event]]:
+        return True
+    inner = [int(linked.iteration[each, INNER] + rolled.first_run[row[each]]) for each in (event, found)]
+    return inner[0] == inner[1] and _is_own_place(anatomy, event) and _is_own_place(anatomy, found)
+
+
+def _writes_whole_words(anatomy: Anatomy, once: Longs) -> bool:
+    """Whether no two tokens write bytes of one word, unless all write the same."""
+    bytewise = once[np.isin(anatomy.op[once], [OPCODES["mem.write8"]])]
+    row = anatomy.events.row[bytewise]
+    step = anatomy.events.rows.record["address"]["stride"][row, INNER]
+    return bool((step % BYTES_PER_WORD == 0).all())
 
 
 def _parts(linked: Linked, rolled: Rolled, block: Block, once: Longs) -> Iterator[tuple[int, Shared]]:

@@ -5,6 +5,7 @@ either (a broadcast parameter, a byte of a word, other lanes). Time is gone: the
 parameter that the launch sets arrives before the first event that sees it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,15 @@ from waterclock.simulator.link import Linked, rebuild_every_run
 from waterclock.simulator.link.roll import INNER, OUTER
 from waterclock.simulator.machine.columns import TERM_COLUMNS, Columns
 from waterclock.simulator.machine.kernels import NUMBER_BY_KERNEL
-from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
-from waterclock.simulator.machine.links import flags_of, groups
+from waterclock.simulator.machine.kernels.products import (
+    ACC_SHIFT,
+    EMIT,
+    FIRST,
+    LINK_COLUMNS,
+    SRAM,
+    UNSIGNED,
+)
+from waterclock.simulator.machine.links import chains, flags_of
 from waterclock.simulator.machine.rows import NO_VALUE, assign_rows
 from waterclock.simulator.machine.stretches import Stretch, stretches
 
@@ -26,17 +34,16 @@ Longs = npt.NDArray[np.int64]
 
 COLUMNS = (
     "kernel", "result", "a", "b", "c", "at", "place", "extra",
-    "at_inner", "place_inner", "at_outer", "place_outer", "slot", "ahead", "slot_outer",
+    "at_inner", "place_inner", "at_outer", "place_outer", "slot", "ahead", "is_last",
 )  # fmt: skip
 """The columns of `Tape.ops`: a kernel's number and its arguments; what each run of the loops adds to `at` and `place`;
-and the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead (the
-third tile of linked products, with what each outer run adds to it)."""
+the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead; and
+whether all tokens write in one place, where the last one's write is enough."""
 _RESULT, _A, _AT, _PLACE, _EXTRA = (COLUMNS.index(name) for name in ("result", "a", "at", "place", "extra"))
 _STEPS = {INNER: COLUMNS.index("at_inner"), OUTER: COLUMNS.index("at_outer")}
-_SLOT, _AHEAD = COLUMNS.index("slot"), COLUMNS.index("ahead")
-_AT_INNER, _AT_OUTER, _PLACE_OUTER, _SLOT_OUTER = (
-    COLUMNS.index(name) for name in ("at_inner", "at_outer", "place_outer", "slot_outer")
-)
+_SLOT, _AHEAD, _IS_LAST = (COLUMNS.index(name) for name in ("slot", "ahead", "is_last"))
+_TERM_INNER = TERM_COLUMNS.index("inner")
+_WRITES_OF_PARTS, _WRITES_OF_WORDS = ("mem.write_lane", "mxm.write_row"), ("mem.write8", "mem.write32")
 _VALUES = slice(_RESULT, _A + len(OPERAND_NAMES))
 
 # An event's operations in order: parameters arrive, operands are prepared, the event itself.
@@ -50,18 +57,22 @@ class Tape:
     """A stretch as the loop runs it. Operation i is row i of `ops`; `event[i]` is the event that it serves.
 
     Rows 0 .. len(constants) - 1 of the values hold a constant each, in every lane. `terms` has `TERM_COLUMNS`, with the
-    operation instead of the event, in ascending order; its last row belongs to operation -1. `num_slots` counts the
-    writes of parts.
+    operation instead of the event, in ascending order; its last row belongs to operation -1. `links` has `LINK_COLUMNS`,
+    the links of all chains in order. `starts` has a row for each section, and one after the last: number of the first
+    operation and of the first term. `num_slots` counts the writes of parts.
     """
 
     linked: Linked
     stretch: Stretch
     ops: Ints
+    starts: Ints
+    links: Ints
     event: Ints
     terms: Ints
     constants: Ints
     num_rows: int
     num_slots: int
+    longest_chain: int
 
     def cycle(self, event: int, inner: int, outer: int) -> int:
         """The cycle of an event in these runs of its loops."""
@@ -90,7 +101,7 @@ class _Recorder:
         self.number = np.full(len(self.linked), NO_VALUE, np.int64)
         self.number[stretch.events] = np.arange(len(stretch.events))
         self.cycle = _cycles(self.linked, stretch)
-        self.linked_away: list[int] = []
+        self.chains: list[list[int]] = []
         slots = dict.fromkeys(shared.writer for shared in stretch.shared.values())
         self.slot = {event: slot for slot, event in enumerate(slots, start=1)}
         kinds = np.stack([columns.operand(k)["kind"] for k in range(len(OPERAND_NAMES))])
@@ -110,25 +121,61 @@ class _Recorder:
         order = np.argsort(key, kind="stable")
         event, stage = np.divmod(key[order], _NUM_STAGES)
         ops = np.concatenate(self.calls)[order]
-        values = self._given(np.ascontiguousarray(ops[:, _VALUES]))
-        done_elsewhere = [*self.number[list(self.stretch.writer)].tolist(), *self.linked_away]
+        given = self._given()
+        values = given[np.ascontiguousarray(ops[:, _VALUES])]
+        linked_away = [link for chain in self.chains for link in chain[:-1]]
+        done_elsewhere = [*self.number[list(self.stretch.writer)].tolist(), *linked_away]
         left_out = (stage == _MAIN) & np.isin(event, done_elsewhere)
         ops, event, stage, values = ops[~left_out], event[~left_out], stage[~left_out], values[~left_out]
-        num_rows = assign_rows(values, len(self.constants), self.num_values)
-        ops[:, _VALUES] = values
         op_by_event = np.full(len(self.columns), NO_VALUE, np.int64)
         op_by_event[event[stage == _MAIN]] = np.flatnonzero(stage == _MAIN)
+        ends = np.array([chain[-1] for chain in self.chains for _ in chain], np.int64)
+        also = np.stack([op_by_event[ends], given[self.links[:, 0]]], axis=1).astype(np.int32)
+        num_rows = assign_rows(values, also, len(self.constants), self.num_values)
+        ops[:, _VALUES], self.links[:, 0] = values, also[:, 1]
         terms = self._terms(op_by_event)
+        starts = self._starts(ops, terms)
+        self._say_what_is_taken(ops, starts, given[self.links[:, 0]])
         events = self.stretch.events[np.minimum(event, len(self.columns) - 1)].astype(np.int32)
-        return Tape(self.linked, self.stretch, ops, events, terms, self.constants, num_rows, len(self.slot))
+        longest = max(map(len, self.chains), default=1)
+        return Tape(
+            self.linked, self.stretch, ops, starts, self.links, events, terms, self.constants, num_rows, len(self.slot), longest
+        )
 
-    def _given(self, values: Ints) -> Ints:
-        """The values with those of reads that give what was written replaced by what was written."""
+    def _starts(self, ops: Ints, terms: Ints) -> Ints:
+        """The sections of a stretch whose tokens are run part by part: a new one begins where what all have written is
+        read first. Says in `ops` too which writes only the last token does."""
+        ends = [0, len(ops)]
+        if self.stretch.is_apart:
+            self._say_who_is_last(ops, terms)
+            ends = [0, *self._first_reads(ops), len(ops)]
+        return np.stack([ends, np.searchsorted(terms[:-1, 0], ends)], axis=1).astype(np.int32)
+
+    def _first_reads(self, ops: Ints) -> Iterator[int]:
+        """Operations that are the first to read what those before have written parts of."""
+        writes_a_part = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in _WRITES_OF_PARTS])
+        unread: set[int] = set()
+        for op in np.flatnonzero(ops[:, _SLOT]).tolist():
+            slot = int(ops[op, _SLOT])
+            if writes_a_part[op]:
+                unread.add(slot)
+            elif slot in unread:
+                unread.clear()
+                yield op
+
+    def _say_who_is_last(self, ops: Ints, terms: Ints) -> None:
+        moves = np.zeros(len(ops), np.bool_)
+        moves[terms[terms[:, _TERM_INNER] != 0, 0]] = True
+        writes_a_word = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in _WRITES_OF_WORDS])
+        ops[:, _IS_LAST] = writes_a_word & ~moves & (ops[:, _STEPS[INNER]] == 0)
+
+    def _given(self) -> Ints:
+        """For each value, itself; of reads that give what was written, what was written. NO_VALUE comes last."""
         given = np.append(np.arange(self.num_values), NO_VALUE)
         for event, writer in self.stretch.writer.items():  # in order of time: what is written may itself be given
             written = self.operands[self.number[writer], 0]
             given[self._result(self.number[event])] = given[written]
-        return given[values].astype(np.int32)
+        return given.astype(np.int32)
 
     def _terms(self, op_by_event: Longs) -> Ints:
         terms = self.columns.terms()
@@ -204,17 +251,34 @@ class _Recorder:
 
     def _link(self, calls: Ints) -> None:
         """Products that are done together become one call, in the place of the last."""
-        columns, extra = self.columns, calls[:, _EXTRA].astype(np.int64)
+        columns, extra, at = self.columns, calls[:, _EXTRA].astype(np.int64), calls[:, _AT].copy()
         of_reram = columns.where(lambda row: row.field("acc") is not None) & ~columns.is_sram
-        calls[of_reram, _PLACE], calls[of_reram, _PLACE_OUTER] = calls[of_reram, _AT], calls[of_reram, _AT_OUTER]
-        can_be_linked = of_reram & ~columns.has_terms("address") & (calls[:, _AT_INNER] == 0)
-        for group in groups(columns, can_be_linked, extra, calls[:, _AT_OUTER].astype(np.int64)):
-            last, count, tiles = group[-1], len(group), calls[group, _AT]
-            calls[last, _A : _A + count] = self.operands[group, 0]
-            calls[last, [_AT, _PLACE, _SLOT][:count]] = tiles
-            calls[last, [_PLACE_OUTER, _SLOT_OUTER][: count - 1]] = calls[last, _AT_OUTER]
-            calls[last, _EXTRA], calls[last, 0] = flags_of(extra, group), NUMBER_BY_KERNEL["linked_matvecs"]
-            self.linked_away += group[:-1]
+        can_be_linked = of_reram & ~columns.has_terms("address") & ((extra & UNSIGNED) == 0)
+        if self.stretch.num_tokens > 1:  # whose tiles are the same
+            can_be_linked &= calls[:, _STEPS[INNER]] == 0
+        self.chains = chains(columns, can_be_linked, extra)
+        operand = self.operands[:, 0]
+        links = np.array([link for chain in self.chains for link in sorted(chain, key=operand.__getitem__)], np.int64)
+        steps = [calls[links, column] for column in _STEPS.values()]
+        self.links = np.stack([operand[links], at[links], *steps], axis=1).astype(np.int32)
+        first = 0
+        for chain in self.chains:
+            call = calls[chain[-1]]
+            call[0], call[_EXTRA] = NUMBER_BY_KERNEL["matvecs"], flags_of(extra, chain)
+            call[_A], call[_AT], call[_PLACE], call[list(_STEPS.values())] = NO_VALUE, first, len(chain), 0
+            first += len(chain)
+
+    def _say_what_is_taken(self, ops: Ints, starts: Ints, values: Ints) -> None:
+        """Say of chains that their operands are those of the chain before: in the same section, no other product between.
+        `values` has the operand of each link."""
+        products = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in ("matvecs", "mxm.matvec")])
+        section, before = np.searchsorted(starts[:, 0], np.arange(len(ops)), "right"), (-1, b"")
+        for op in np.flatnonzero(products).tolist():
+            first, count = ops[op, [_AT, _PLACE]].tolist()
+            is_chain = ops[op, 0] == NUMBER_BY_KERNEL["matvecs"]
+            taken = (int(section[op]), values[first : first + count].tobytes()) if is_chain else (-1, b"")
+            ops[op, _AHEAD] = is_chain and taken == before or ops[op, _AHEAD]
+            before = taken
 
     def _extra(self) -> Longs:
         columns = self.columns

@@ -35,7 +35,7 @@ _PREPARING = (
     stores.broadcast_param,
     vectors.byte_plane,
     vectors.lane_xor,
-    products.linked_matvecs,
+    products.matvecs,
 )
 
 PREPARATIONS: Mapping[str, Kernel] = MappingProxyType({

@@ -22,7 +22,7 @@ kernel = compiled(inline=True)
 
 
 class Memory(NamedTuple):
-    """Everything a kernel can touch. `mem`, `reram`, `sram` and `params` are views of a State."""
+    """Everything a kernel can touch, for some tokens. `mem`, `reram`, `sram` and `params` are views of a State."""
 
     values: Ints
     """[num_rows, num_tokens * lanes]: the values in flight."""
@@ -48,8 +48,18 @@ class Memory(NamedTuple):
     """[num_params, 2]: the lowest and highest value that `icu.set_param` may give."""
     operand: npt.NDArray[np.int16]
     """[lanes]: scratch for the operand of a product."""
-    operands: npt.NDArray[np.int16]
-    """[3, num_tokens, lanes]: scratch for the operands of linked products."""
+    links: Ints
+    """[num_links, 4]: what chains of products multiply, see `products.LINK_COLUMNS`."""
+    operands: npt.NDArray[np.int8]
+    """[longest chain, num_tokens, lanes]: scratch for the operands of a chain."""
+    places: npt.NDArray[np.int64]
+    """[2, longest chain]: scratch for where the tiles of a chain begin, and those of the next."""
+    beginnings: Ints
+    """[blocks of columns, num_tokens, parts of a sum]: scratch for where sums begin."""
+    runs: Ints
+    """[2]: the run of the inner and of the outer loop; the inner one is that of the first token here."""
+    counters: npt.NDArray[np.int64]
+    """[barrier.APART * num_threads]: how often each thread has waited for the others."""
     stopped: npt.NDArray[np.bool_]
     """[1]: a kernel sets it to stop the machine."""
     at: Ints
@@ -67,9 +77,27 @@ class Memory(NamedTuple):
 
 
 @kernel
+def part_of(parts: Any, number: int) -> Any:
+    """The memory of one of a thread's parts: what is a token's own is one dimension less. Scratch is the thread's."""
+    return Memory(
+        parts.values[number], parts.floats[number], parts.bytes[number], parts.by_token[number],
+        parts.mem, parts.reram, parts.sram, parts.acc[number], parts.acc_by_token[number],
+        parts.params, parts.limits, parts.operand, parts.links, parts.operands, parts.places, parts.beginnings, parts.runs,
+        parts.counters, parts.stopped, parts.at, parts.place, parts.shared, parts.written, parts.rows_before,
+        parts.lanes_before,
+    )  # fmt: skip
+
+
+@kernel
 def tokens(m: Any) -> int:
     """How many tokens are worked on at once."""
     return len(m.at)
+
+
+@kernel
+def later_tokens(m: Any, t: int) -> tuple[int, int]:
+    """The first of all tokens whose part the t-th token here does not see yet, and the number of all."""
+    return max(0, m.runs[0] + t + m.shared[1] + 1), m.written.shape[2]
 
 
 @kernel

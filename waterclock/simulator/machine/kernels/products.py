@@ -1,6 +1,6 @@
 """Kernels of the matrix products: exact integers, so in whatever order is fast.
 
-`m.at` is a tile of all MXM slices, `place` the ReRAM tile that is wanted next, `extra` flags and the accumulator.
+`extra` holds flags and the accumulator.
 """
 
 from typing import Any
@@ -8,21 +8,91 @@ from typing import Any
 import numpy as np
 
 from waterclock.numerics.convert import widen8
-from waterclock.simulator.machine.kernels.blocks import (
+from waterclock.simulator.machine.kernels import blocks
+from waterclock.simulator.machine.kernels.chains import (
     COLUMNS,
-    LINKS,
-    ROWS,
+    ROWS_OF_TOKEN,
     ROWS_OF_TOKENS,
     TOKENS,
-    add_linked_products,
-    add_linked_products_of_tokens,
-    add_products,
-    add_weighted_rows,
+    add_chain,
+    add_chain_of_tokens,
+    add_chain_of_tokens_fetching,
+    begin,
 )
-from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, tokens
+from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, later_tokens, tokens
 
 UNSIGNED, SRAM, EMIT, FIRST, ACC_SHIFT = 1, 2, 4, 8, 4
 """Bits of `extra` for MXM kernels; the accumulator's number stands above them."""
+LINK_COLUMNS = ("value", "tile", "tile_inner", "tile_outer")
+"""A link of a chain: the row of the operand, the ReRAM tile of all MXM slices, and what each run of the loops adds."""
+
+
+@kernel
+def matvecs(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
+    """A chain: `place` links from number `at` on, added to one accumulator for all tokens. `m.shared[1]` says that the
+    operands are those of the chain before. The tiles of as many links that follow are fetched meanwhile."""
+    if extra & FIRST:
+        fill(m.acc[extra >> ACC_SHIFT], 0)
+    for k in range(place):
+        m.places[0, k] = _link_place(m, at + k)
+        m.places[1, k] = _link_place(m, (at + place + k) % len(m.links))
+    if not m.shared[1]:
+        for k in range(place):
+            for t in range(tokens(m)):
+                _take(m.by_token[m.links[at + k, 0], t], m.operands[k, t])
+        begin(m.operands, place, m.beginnings)
+    _add_chain(m, m.reram, np.int64(place), tokens(m), m.acc_by_token[extra >> ACC_SHIFT])
+    _end(m, r, extra)
+
+
+@kernel
+def _link_place(m: Any, link: int) -> int:
+    """Where a link's tile begins in this run of the loops."""
+    row, size = m.links[link], m.operands.shape[2] ** 2
+    return np.int64(row[1] + m.runs[0] * row[2] + m.runs[1] * row[3]) * size
+
+
+@kernel
+def _take(x: Any, y: Any) -> None:
+    """The low bytes of a value, signed."""
+    for i in range(len(y)):
+        y[i] = np.int8(x[i])
+
+
+@kernel
+def _add_chain(m: Any, tiles: Any, count: int, num_tokens: int, acc: Any) -> None:
+    """acc[t, j] += sum over k and i of tile k [j, i] * operand k [t, i], in blocks where the lanes allow; sums begin in
+    `m.beginnings`."""
+    lanes, x = acc.shape[1], m.operands
+    if lanes % COLUMNS:
+        for k in range(count):
+            for t in range(num_tokens):
+                _multiply(tiles, m.places[0, k], x[k, t], acc[t])
+        return
+    if num_tokens % TOKENS:
+        for j in range(0, lanes, ROWS_OF_TOKEN):
+            for i in range(0, lanes, COLUMNS):
+                for t in range(num_tokens):
+                    add_chain(tiles[j * lanes + i :], m.places[0], m.places[1], count, lanes, x[:, t:, i:],
+                              m.beginnings[i // COLUMNS, t:], acc[t:, j:])  # fmt: skip
+        return
+    for j in range(0, lanes, ROWS_OF_TOKENS):
+        for i in range(0, lanes, COLUMNS):
+            block, begun = tiles[j * lanes + i :], m.beginnings[i // COLUMNS]
+            add_chain_of_tokens_fetching(block, m.places[0], m.places[1], count, lanes, x[:, :, i:], begun, acc[:, j:])
+            for t in range(TOKENS, num_tokens, TOKENS):
+                add_chain_of_tokens(block, m.places[0], m.places[1], count, lanes, x[:, t:, i:], begun[t:], acc[t:, j:])
+
+
+@kernel
+def _multiply(tiles: Any, first: int, x: Any, acc: Any) -> None:
+    """acc[j] += sum over i of tile[j, i] x[i]."""
+    lanes = len(acc)
+    for j in range(lanes):
+        total = np.int32(0)
+        for i in range(lanes):
+            total += np.int32(tiles[first + j * lanes + i]) * np.int32(x[i])
+        acc[j] += total
 
 
 @kernel
@@ -47,96 +117,36 @@ def _end(m: Any, r: int, extra: int) -> None:
 
 
 @kernel
-def _multiply(tiles: Any, at: int, ahead: int, x: Any, acc: Any) -> None:
-    """acc[j] += sum over i of tile[j, i] x[i], in blocks where the lanes allow."""
-    lanes = len(acc)
-    first, first_ahead = at * lanes * lanes, ahead * lanes * lanes
-    if lanes % COLUMNS:
-        for j in range(lanes):
-            total = np.int32(0)
-            for i in range(lanes):
-                total += np.int32(tiles[first + j * lanes + i]) * np.int32(x[i])
-            acc[j] += total
-        return
-    for j in range(0, lanes, ROWS):
-        for i in range(0, lanes, COLUMNS):
-            offset = j * lanes + i
-            add_products(tiles, first + offset, lanes, x[i:], acc[j:], first_ahead + offset)
-
-
-@kernel
 def _multiply_transposed(tiles: Any, at: int, x: Any, acc: Any) -> None:
     """acc[i] += sum over j of tile[j, i] x[j], in blocks where the lanes allow."""
     lanes = len(acc)
     first = at * lanes * lanes
-    if lanes % COLUMNS:
+    if lanes % blocks.COLUMNS:
         for j in range(lanes):
             for i in range(lanes):
                 acc[i] += np.int32(tiles[first + j * lanes + i]) * np.int32(x[j])
         return
-    for j in range(0, lanes, ROWS):
-        for i in range(0, lanes, COLUMNS):
-            add_weighted_rows(tiles, first + j * lanes + i, lanes, x[j:], acc[i:])
-
-
-@kernel
-def linked_matvecs(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    """The ReRAM tiles `at` (times a), `place` (times b) and, where `extra` says SRAM, `m.shared[0]` (times c), added to
-    one accumulator."""
-    third, lanes = m.shared[0] if extra & SRAM else at, len(m.operand)
-    _take_operands(m, 0, a, extra)
-    _take_operands(m, 1, b, extra)
-    _take_operands(m, 2, c if extra & SRAM else -1, extra)
-    acc, size = m.acc_by_token[extra >> ACC_SHIFT], lanes * lanes
-    if extra & FIRST:
-        fill(m.acc[extra >> ACC_SHIFT], 0)
-    if lanes % COLUMNS:
-        for t in range(tokens(m)):
-            for k in range(LINKS):
-                _multiply(m.reram, third if k == 2 else place if k else at, 0, m.operands[k, t], acc[t])
-    elif tokens(m) % TOKENS:
-        for t in range(tokens(m)):
-            for j in range(0, lanes, ROWS):
-                for i in range(0, lanes, COLUMNS):
-                    x, y, offset = m.operands[:, t:, i:], acc[t:, j:], j * lanes + i
-                    tiles = at * size + offset, place * size + offset, third * size + offset
-                    add_linked_products(m.reram, tiles[0], tiles[1], tiles[2], lanes, x, y)
-    else:
-        for j in range(0, lanes, ROWS_OF_TOKENS):
-            for t in range(0, tokens(m), TOKENS):
-                for i in range(0, lanes, COLUMNS):
-                    x, y, offset = m.operands[:, t:, i:], acc[t:, j:], j * lanes + i
-                    tiles = at * size + offset, place * size + offset, third * size + offset
-                    add_linked_products_of_tokens(m.reram, tiles[0], tiles[1], tiles[2], lanes, x, y)
-    _end(m, r, extra)
-
-
-@kernel
-def _take_operands(m: Any, k: int, a: int, extra: int) -> None:
-    """The low bytes of a for every token as int16, signed or not; zeros if there is no a."""
-    for t in range(tokens(m)):
-        operand = m.operands[k, t]
-        if a < 0:
-            for i in range(len(operand)):
-                operand[i] = 0
-        elif extra & UNSIGNED:
-            x = m.by_token[a, t]
-            for i in range(len(operand)):
-                operand[i] = x[i] & 255
-        else:
-            x = m.by_token[a, t]
-            for i in range(len(operand)):
-                operand[i] = widen8(x[i])
+    for j in range(0, lanes, blocks.ROWS):
+        for i in range(0, lanes, blocks.COLUMNS):
+            blocks.add_weighted_rows(tiles, first + j * lanes + i, lanes, x[j:], acc[i:])
 
 
 @kernel
 def matvec(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
+    """A product by itself: a tile that differs from token to token, or unsigned operands."""
+    tiles = m.sram if extra & SRAM else m.reram
     for t in range(tokens(m)):
         _begin(m, a, extra, t)
-        acc = m.acc_by_token[extra >> ACC_SHIFT, t]
-        _multiply(m.sram if extra & SRAM else m.reram, m.at[t], place, m.operand, acc)
+        acc = m.acc_by_token[extra >> ACC_SHIFT, t : t + 1]
+        m.places[:, 0] = np.int64(m.at[t]) * len(m.operand) ** 2
+        if extra & UNSIGNED:
+            _multiply(tiles, m.places[0, 0], m.operand, acc[0])
+        else:
+            _take(m.by_token[a, t], m.operands[0, 0])
+            begin(m.operands[:, :1], 1, m.beginnings[:, :1])
+            _add_chain(m, tiles, np.int64(1), 1, acc)
         if m.shared[0]:
-            _rows_before(m, acc, t)
+            _rows_before(m, acc[0], t)
     _end(m, r, extra)
 
 
@@ -144,7 +154,7 @@ def matvec(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: i
 def _rows_before(m: Any, acc: Any, t: int) -> None:
     """The products of the rows that tokens beyond those that token t sees have written, as those rows were before."""
     slot, lanes = m.shared[0], len(m.operand)
-    for later in range(max(0, t + m.shared[1] + 1), tokens(m)):
+    for later in range(*later_tokens(m, t)):
         if m.written[slot, 0, later] == m.at[t]:
             row, before = m.written[slot, 1, later], m.rows_before[slot, later]
             first = (m.at[t] * lanes + row) * lanes
@@ -167,7 +177,7 @@ def matvec_t(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra:
 def _weighted_rows_before(m: Any, acc: Any, t: int) -> None:
     """The same for sums of rows."""
     slot, lanes = m.shared[0], len(m.operand)
-    for later in range(max(0, t + m.shared[1] + 1), tokens(m)):
+    for later in range(*later_tokens(m, t)):
         if m.written[slot, 0, later] == m.at[t]:
             row, before = m.written[slot, 1, later], m.rows_before[slot, later]
             first, weight = (m.at[t] * lanes + row) * lanes, np.int32(m.operand[row])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, tokens
+from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, later_tokens, tokens
 from waterclock.simulator.machine.kernels.products import SRAM
 
 # Parameters.
@@ -55,7 +55,7 @@ def _lanes_before(m: Any, r: int) -> None:
     slot = m.shared[0]
     for t in range(tokens(m)):
         y = m.by_token[r, t]
-        for later in range(max(0, t + m.shared[1] + 1), tokens(m)):
+        for later in range(*later_tokens(m, t)):
             if m.written[slot, 0, later] == m.at[t]:
                 y[m.written[slot, 1, later]] = m.lanes_before[slot, later]
 
@@ -80,8 +80,9 @@ def write_lane(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extr
     for t in range(tokens(m)):
         word, lane = m.at[t], m.place[t]
         if slot:
-            m.written[slot, 0, t], m.written[slot, 1, t] = word, lane
-            m.lanes_before[slot, t] = m.mem[word, lane]
+            token = m.runs[0] + t
+            m.written[slot, 0, token], m.written[slot, 1, token] = word, lane
+            m.lanes_before[slot, token] = m.mem[word, lane]
         m.mem[word, lane] = m.by_token[a, t][lane]
 
 
@@ -104,9 +105,10 @@ def write_row(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra
     for t in range(tokens(m)):
         x = m.by_token[a, t]
         first = (m.at[t] * len(x) + m.place[t]) * len(x)
+        token = m.runs[0] + t if slot else 0
         if slot:
-            m.written[slot, 0, t], m.written[slot, 1, t] = m.at[t], m.place[t]
+            m.written[slot, 0, token], m.written[slot, 1, token] = m.at[t], m.place[t]
         for i in range(len(x)):
             if slot:
-                m.rows_before[slot, t, i] = m.sram[first + i]
+                m.rows_before[slot, token, i] = m.sram[first + i]
             m.sram[first + i] = np.int8(x[i])

@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from waterclock.numerics.jit import choose
-from waterclock.numerics.reductions import butterfly_pair, reduce_lanes_add, reduce_lanes_max
-from waterclock.simulator.machine.kernels.exchanges import EXCHANGED, exchange_few
+import numpy as np
+
+from waterclock.numerics import fp32
+from waterclock.numerics.jit import bits_of, choose
+from waterclock.numerics.reductions import reduce_lanes_add, reduce_lanes_max
+from waterclock.simulator.machine.kernels.exchanges import BLOCK, add, exchange_few, maximum, of_blocks
 from waterclock.simulator.machine.kernels.memory import Kernel, Memory, copy, fill, kernel, tokens
 from waterclock.simulator.semantics import ELEMENTWISE, Type, ValueRow
 
@@ -61,9 +64,28 @@ def _ternary(row: ValueRow) -> Kernel:
 
 _LOOP_BY_ARITY: Mapping[int, Callable[[ValueRow], Kernel]] = MappingProxyType({1: _unary, 2: _binary, 3: _ternary})
 
-ELEMENTWISE_KERNELS: Mapping[str, Kernel] = MappingProxyType(
-    {mnemonic: _LOOP_BY_ARITY[len(row.operands)](row) for mnemonic, row in ELEMENTWISE.items()}
-)
+
+@kernel
+def mul(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
+    """`fp32.mul`, rounded by the host. Only the smallest normal number may have been rounded to from below, where the
+    definition has zero: it decides where there is one."""
+    x, y, z = m.floats[a], m.floats[b], m.floats[r]
+    doubtful = 0
+    for i in range(len(z)):
+        product = fp32.flush(x[i]) * fp32.flush(y[i])
+        doubtful |= (bits_of(product) & fp32.MAGNITUDE_BITS) == SMALLEST_NORMAL_BITS
+        z[i] = fp32.canonical(fp32.flush(product))
+    if doubtful:
+        for i in range(len(z)):
+            z[i] = fp32.mul(x[i], y[i])
+
+
+SMALLEST_NORMAL_BITS = bits_of(np.float32(fp32.SMALLEST_NORMAL))
+
+ELEMENTWISE_KERNELS: Mapping[str, Kernel] = MappingProxyType({
+    **{mnemonic: _LOOP_BY_ARITY[len(row.operands)](row) for mnemonic, row in ELEMENTWISE.items()},
+    "vxm.mul": mul,
+})  # fmt: skip
 
 
 # Preparations of operands.
@@ -78,9 +100,9 @@ def lane_xor(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra:
 @kernel
 def _exchange(x: Any, y: Any, at: int) -> None:
     """y[i] = x[i ^ at]."""
-    if at < EXCHANGED and len(y) % EXCHANGED == 0:
-        for start in range(0, len(y), EXCHANGED):
-            exchange_few(x, y, start, at)
+    if len(y) % BLOCK == 0:
+        for start in range(0, len(y), BLOCK):
+            exchange_few(x, y, start ^ (at & -BLOCK), start, at & (BLOCK - 1))
         return
     for start in range(0, len(y), 2 * at):
         for i in range(start, start + at):
@@ -102,27 +124,36 @@ def byte_plane(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extr
 @kernel
 def butterfly(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
     x, y = m.floats[a], m.floats[r]
-    if at < EXCHANGED and len(y) % EXCHANGED == 0:
-        _exchange(m.values[a], m.values[r], at)
-        for i in range(len(y)):
-            low, high = butterfly_pair(y[i], x[i])
-            y[i] = choose((i & at) != 0, high, low)
-        return
-    for start in range(0, len(y), 2 * at):
-        for i in range(start, start + at):
-            y[i], y[i + at] = butterfly_pair(x[i], x[i + at])
+    _exchange(m.values[a], m.values[r], at)
+    for i in range(len(y)):  # partner + own or partner - own
+        y[i] = fp32.add(y[i], choose((i & at) != 0, -x[i], x[i]))
 
 
-@kernel
-def reduce_add(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    copy(m.floats[a], m.floats[r])
-    reduce_lanes_add(m.floats[r], at)
+def _reduction(combine: Callable[..., Any], reduce_lanes: Callable[..., None]) -> Kernel:
+    """Segments of `at` lanes; `reduce_lanes` does those that are shorter than a block."""
+    combine_blocks, reduce_block = of_blocks(combine)
+
+    @kernel
+    def reduce(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
+        y = m.floats[r]
+        copy(m.floats[a], y)
+        if at < BLOCK:
+            reduce_lanes(y, at)
+            return
+        for start in range(0, len(y), at):
+            stride = at // 2
+            while stride >= BLOCK:
+                for block in range(start, start + stride, BLOCK):
+                    combine_blocks(y, block, block + stride)
+                stride //= 2
+            reduce_block(y, start)
+            fill(y[start : start + at], y[start])
+
+    return reduce
 
 
-@kernel
-def reduce_max(m: Any, r: int, a: int, b: int, c: int, at: int, place: int, extra: int) -> None:
-    copy(m.floats[a], m.floats[r])
-    reduce_lanes_max(m.floats[r], at)
+reduce_add = _reduction(add, reduce_lanes_add)
+reduce_max = _reduction(maximum, reduce_lanes_max)
 
 
 @kernel
