@@ -38,8 +38,8 @@ def rope_vectors(context: Context) -> None:
 
 
 def word_of_position(context: Context, name: str, table: npt.NDArray[np.float32]) -> Vector:
-    """The token's word of a table with one word a position. No piece of it takes more than half a MEM slice: temporaries
-    need room in all of them."""
+    """The token's word of a table with one word a position. No piece of it takes more than half a MEM slice:
+    temporaries need room in all of them."""
     size = 1 << (context.chip.mem.num_words // 2).bit_length() - 1
     within = (1, POSITION, 0, 0, mask_of(min(size, len(table))))
     if len(table) > size:

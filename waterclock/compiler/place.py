@@ -112,8 +112,7 @@ class Placement:
         return self._keep(self._words_by_name[name])
 
     def _next_with_room(self, size: int) -> str:
-        """The next MEM slice in turn that so many words leave enough room for temporaries, or just the next one if there
-        is none."""
+        """The next MEM slice in turn that so many words leave enough room for temporaries; just the next if none."""
         turns = [self.mems[(self._next_mem + i) % len(self.mems)] for i in range(len(self.mems))]
         most = (1 - SHARE_OF_TEMPORARIES) * self.chip.mem.num_words
         skipped = next((i for i, name in enumerate(turns) if self._words[name] + size <= most), 0)

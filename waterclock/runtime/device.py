@@ -14,8 +14,9 @@ from waterclock.simulator.link import Linked, link
 from waterclock.simulator.machine import Launched, Machine
 from waterclock.simulator.state import State
 
+NUM_THREADS = int(__import__("os").environ.get("WT", "2"))
 
-NUM_THREADS = int(__import__("os").environ.get("WT","2"))
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A program on a device: it takes up to `num_tokens` tokens in a launch, within `num_positions` positions."""

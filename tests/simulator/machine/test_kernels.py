@@ -9,17 +9,28 @@ from tests.programs import SPECIAL_WORDS
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Width
 from waterclock.simulator.machine.columns import TERM_COLUMNS
 from waterclock.simulator.machine.kernels import KERNELS, NUMBER_BY_KERNEL, PREPARATIONS
-from waterclock.simulator.machine.kernels.blocks import LINKS
+from waterclock.simulator.machine.kernels.barrier import APART
+from waterclock.simulator.machine.kernels.chains import (
+    COLUMNS,
+    EXCESS,
+    PARTS,
+    ROWS,
+    TOKENS,
+    chain_of_token,
+    chain_of_tokens,
+)
+from waterclock.simulator.machine.kernels.compiled import compiled
 from waterclock.simulator.machine.kernels.memory import Memory
-from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, SRAM, UNSIGNED
+from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, LINK_COLUMNS, SRAM, UNSIGNED
 from waterclock.simulator.machine.run import loop
-from waterclock.simulator.machine.tape import COLUMNS
+from waterclock.simulator.machine.tape import COLUMNS as OP_COLUMNS
 from waterclock.simulator.semantics import ELEMENTWISE, SEMANTICS, lane_xor
 
 LANES = (2, 4, 8, 64, 128)
 NUM_ROWS, NUM_WORDS, NUM_TILES, NUM_ACCUMULATORS = 8, 6, 3, 5
 RESULT, A, B, C = 7, 2, 3, 4
 NUM_SLOTS = 2
+LONGEST_CHAIN = 5
 NO_TERMS = np.full((1, len(TERM_COLUMNS)), -1, np.int32)
 
 
@@ -38,7 +49,12 @@ def memory(lanes: int, seed: int, num_tokens: int = 1) -> Memory:
         params=np.arange(4, dtype=np.int32),
         limits=np.full((4, 2), ((-(1 << 31)), (1 << 31) - 1), np.int32),
         operand=np.zeros(lanes, np.int16),
-        operands=np.zeros((LINKS, num_tokens, lanes), np.int16),
+        links=np.zeros((0, len(LINK_COLUMNS)), np.int32),
+        operands=np.zeros((LONGEST_CHAIN, num_tokens, lanes), np.int8),
+        places=np.zeros((2, LONGEST_CHAIN), np.int64),
+        beginnings=np.zeros((-(-lanes // COLUMNS), num_tokens, PARTS), np.int32),
+        runs=np.zeros(2, np.int32),
+        counters=np.zeros(APART, np.int64),
         stopped=np.zeros(1, np.bool_),
         at=np.zeros(num_tokens, np.int32),
         place=np.zeros(num_tokens, np.int32),
@@ -64,15 +80,21 @@ def copied(m: Memory) -> Memory:
 def op_of(kernel: str, **columns: int) -> list[int]:
     """A row of a tape."""
     usual = {"kernel": NUMBER_BY_KERNEL[kernel], "result": RESULT, "a": A, "b": B, "c": C}
-    return [{**usual, **columns}.get(name, 0) for name in COLUMNS]
+    return [{**usual, **columns}.get(name, 0) for name in OP_COLUMNS]
 
 
 def ran(kernel: str, m: Memory, at: int = 0, place: int = 0, extra: int = 0, **columns: int) -> Memory:
     """The memory after one call."""
     after = copied(m)
     ops = np.array([op_of(kernel, at=at, place=place, extra=extra, **columns)], np.int32)
-    assert loop()(after, ops, NO_TERMS, 0, 0) == -1
+    assert run(after, ops) == -1
     return after
+
+
+def run(m: Memory, ops: np.ndarray) -> int:
+    """Run operations on a memory, as the one part of its tokens."""
+    parts = m._replace(**{name: getattr(m, name)[None] for name in viewed(m.values, m.acc, 1)})
+    return loop()(parts, ops, NO_TERMS, np.array([[0, 0], [len(ops), 0]], np.int32), 0, 1, 1, 0)
 
 
 def only_changed(before: Memory, after: Memory, name: str, place: Any) -> None:
@@ -218,7 +240,7 @@ def test_preparations(lanes: int) -> None:
         np.testing.assert_array_equal(low_bytes(found), m.values[A].view(np.uint8)[plane::4])
     assert (ran("broadcast_param", m, at=(1 << 31) - 1, place=3).values[RESULT] == -(1 << 31) + 2).all()
     assert ran("arrive_param", m, at=1).params[1] == m.values[A, 0]
-    assert set(PREPARATIONS) == {"lane_xor", "byte_plane", "broadcast_param", "arrive_param", "linked_matvecs"}
+    assert set(PREPARATIONS) == {"lane_xor", "byte_plane", "broadcast_param", "arrive_param", "matvecs"}
 
 
 def test_set_param_keeps_what_it_takes_and_stops_outside_the_limits() -> None:
@@ -227,16 +249,14 @@ def test_set_param_keeps_what_it_takes_and_stops_outside_the_limits() -> None:
     assert ran("icu.set_param", m, at=2).values[RESULT, 0] == 7
     m.limits[2] = 0, 6
     ops = np.array([op_of("icu.set_param", at=2)] * 2, np.int32)
-    assert loop()(m, ops, NO_TERMS, 0, 0) == 0
+    assert run(m, ops) == 0
 
 
 NUM_TOKENS = 5
 
 
 @pytest.mark.parametrize("lanes", [4, 64])
-@pytest.mark.parametrize(
-    "kernel", sorted({*KERNELS, *PREPARATIONS} - {"icu.set_param", "arrive_param", "linked_matvecs"})
-)
+@pytest.mark.parametrize("kernel", sorted({*KERNELS, *PREPARATIONS} - {"icu.set_param", "arrive_param", "matvecs"}))
 def test_what_is_done_for_tokens_at_once_is_done_for_each(kernel: str, lanes: int) -> None:
     """With addresses that step from token to token; single words that all of them write go to the last."""
     m = memory(lanes, 12, NUM_TOKENS)
@@ -280,20 +300,70 @@ def test_a_token_sees_the_parts_of_those_that_had_written(write: str, read: str,
 
 @pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("num_tokens", [1, 3, 4, 8])
-@pytest.mark.parametrize("flags", [0, FIRST, EMIT, FIRST | EMIT, UNSIGNED, FIRST | EMIT | UNSIGNED])
-@pytest.mark.parametrize("num_tiles", [2, 3])
-def test_linked_products_are_those_of_one_after_another(
-    lanes: int, num_tokens: int, flags: int, num_tiles: int
-) -> None:
-    """Two or three tiles at once; the bit of SRAM says that there are three."""
-    m, acc, tiles = memory(lanes, 14, num_tokens), 3, (2, 0, 1)[:num_tiles]
-    three = SRAM if num_tiles == LINKS else 0
-    linked = ran(
-        "linked_matvecs", m, at=tiles[0], place=tiles[1], slot=tiles[-1], extra=flags | three | acc << ACC_SHIFT
-    )
+@pytest.mark.parametrize("flags", [0, FIRST, EMIT, FIRST | EMIT])
+@pytest.mark.parametrize("length", [1, 2, LONGEST_CHAIN])
+def test_a_chain_is_its_products_one_after_another(lanes: int, num_tokens: int, flags: int, length: int) -> None:
+    """In the second runs of both loops, whatever chain comes before and after; and again with the operands taken."""
+    m, acc, rng = memory(lanes, 14, num_tokens), 3, np.random.default_rng(length)
+    operands = rng.integers(NUM_ROWS - 1, size=length)
+    tiles = rng.integers(NUM_TILES, size=length)
+    m = m._replace(links=np.array([[0, 0, 0, 0], *zip(operands, tiles, 0 * tiles, 0 * tiles, strict=True)], np.int32))
+    chained = ran("matvecs", m, at=1, place=length, extra=flags | acc << ACC_SHIFT)
+    again = ran("matvecs", m._replace(operands=chained.operands, beginnings=chained.beginnings), at=1, place=length,
+                ahead=1, extra=flags | acc << ACC_SHIFT)  # fmt: skip
     one = m
-    for place, tile in enumerate(tiles):
-        mine = flags & UNSIGNED | (flags & FIRST if place == 0 else 0) | (flags & EMIT if place == num_tiles - 1 else 0)
-        one = ran("mxm.matvec", one, at=tile, extra=mine | acc << ACC_SHIFT, a=(A, B, C)[place])
-    np.testing.assert_array_equal(linked.acc, one.acc)
-    np.testing.assert_array_equal(linked.values, one.values)
+    for place, (operand, tile) in enumerate(zip(operands, tiles, strict=True)):
+        mine = (flags & FIRST if place == 0 else 0) | (flags & EMIT if place == length - 1 else 0)
+        one = ran("mxm.matvec", one, at=tile, extra=mine | acc << ACC_SHIFT, a=operand)
+    for found in (chained, again):
+        np.testing.assert_array_equal(found.acc, one.acc)
+        np.testing.assert_array_equal(found.values, one.values)
+
+
+@pytest.mark.parametrize("excess", sorted({0, EXCESS}))
+@pytest.mark.parametrize("num_tokens", [1, TOKENS, 3 * TOKENS])
+def test_blocks_of_products_are_the_same_whatever_the_host_has(excess: int, num_tokens: int) -> None:
+    """The extremes too: -128 times -128, and sums that wrap."""
+    rng, count, stride = np.random.default_rng(15), 3, COLUMNS + 8
+    tiles = rng.choice(np.array([-128, -1, 0, 1, 127], np.int8), count * ROWS * stride)
+    x = rng.choice(np.array([-128, -1, 0, 1, 127], np.int8), (count, num_tokens, COLUMNS))
+    y = rng.integers(-(1 << 31), 1 << 31, (num_tokens, ROWS)).astype(np.int32)
+    at = np.arange(count) * ROWS * stride
+    blocks = np.stack([tiles[place : place + ROWS * stride].reshape(ROWS, stride)[:, :COLUMNS] for place in at])
+    expected = y + np.einsum("krc,ktc->tr", blocks.astype(np.int32), x.astype(np.int32))
+    beginnings = np.zeros((num_tokens, PARTS), np.int32)
+    beginnings[:, 0] = -excess * x.astype(np.int32).sum(axis=(0, 2))
+    multiply_blocks(excess)(tiles, at, np.int64(count), np.int64(stride), x, beginnings, y)
+    np.testing.assert_array_equal(y, expected)
+
+
+def multiply_blocks(excess: int) -> Any:
+    """y[t, r] += the products of blocks of tiles at `at`, by whichever function does so many tokens."""
+    of_token, of_tokens = chain_of_token(excess), chain_of_tokens(excess)
+
+    @compiled()
+    def multiply(tiles: Any, at: Any, count: int, stride: int, x: Any, beginnings: Any, y: Any) -> None:
+        if x.shape[1] == 1:
+            of_token(tiles, at, at, count, stride, x[:, 0], beginnings[0], y[0])
+        else:
+            y += beginnings[:, :1]
+            of_tokens(tiles, at, at, count, stride, x, np.int64(x.shape[1]), y)
+
+    return multiply
+
+
+SMALLEST = 0x00800000
+
+
+def test_products_at_the_edge_of_the_smallest_normal_number() -> None:
+    """Rounded up to it from below, which gives zero; and just not."""
+    pairs = [(0x3F7FFFFF, 0x00800001), (0x3F7FFFFF, 0x00800000), (0x3F800000, SMALLEST), (0x3F800001, SMALLEST),
+             (0x3F7FFFFE, 0x00800001), (0x00FFFFFF, 0x3F000001), (0x5F7FFFFF, 0x20000001)]  # fmt: skip
+    for lanes in (4, 64):
+        m = memory(lanes, 16)
+        for sign in (0, -(1 << 31)):
+            for a, b in pairs:
+                m.values[A], m.values[B] = np.int32(a), np.int32(b) ^ np.int32(sign)
+                m.values[A, 0] = 0x3F800000  # an ordinary lane beside it
+                after = ran("vxm.mul", m)
+                np.testing.assert_array_equal(after.values[RESULT], SEMANTICS["vxm.mul"](m.values[A], m.values[B]))

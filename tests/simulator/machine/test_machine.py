@@ -160,10 +160,15 @@ def test_no_two_values_share_a_row_while_they_are_needed(seed: int) -> None:
         op[1:] = [rng.integers(made) if rng.random() < 0.7 else NO_VALUE for _ in range(3)]
         if rng.random() < 0.8:
             op[0], made = made, made + 1
-    rows = ops.copy()
-    num_rows = assign_rows(rows, num_constants, made)
+    known = [max([num_constants - 1, *ops[: i + 1, 0]]) for i in range(num_ops)]  # the last value made so far
+    also = np.array([(i, rng.integers(known[i])) for i in range(num_ops) for _ in range(rng.integers(3))], np.int32)
+    rows, also_rows = ops.copy(), also.copy()
+    num_rows = assign_rows(rows, also_rows, num_constants, made)
     held = list(range(num_constants)) + [NO_VALUE] * (num_rows - num_constants)
-    for op, row in zip(ops.tolist(), rows.tolist(), strict=True):
+    for number, (op, row) in enumerate(zip(ops.tolist(), rows.tolist(), strict=True)):
+        mine = also[:, 0] == number
+        assert [held[place] for place in also_rows[mine, 1]] == also[mine, 1].tolist()
+        assert row[0] not in also_rows[mine, 1] or op[0] == NO_VALUE
         for value, place in zip(op[1:], row[1:], strict=True):
             assert value == NO_VALUE or held[place] == value
         if op[0] != NO_VALUE:

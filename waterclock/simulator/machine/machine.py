@@ -43,7 +43,9 @@ class Machine:
         self._shares = [shares(linked, tape, state, num_threads) for tape in self._tapes]
         self._threads = ThreadPoolExecutor(num_threads - 1) if num_threads > 1 else None
         first = self._tapes[0]
-        loop()(self._shares[0][0].memory, first.ops, first.terms, first.starts, 0, 0, 0, 0)  # compiled now, unless before
+        loop()(
+            self._shares[0][0].memory, first.ops, first.terms, first.starts, 0, 0, 0, 0
+        )  # compiled now, unless before
 
     def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
         """Write parameters, by index, then run the program once.

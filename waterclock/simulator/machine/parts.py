@@ -24,8 +24,8 @@ Element = TypeVar("Element", bound=np.generic)
 
 @dataclass(frozen=True)
 class Share:
-    """What a thread runs: the parts of the tokens from number `first` on. Arrays of `memory` that hold what is a token's
-    own have one dimension more, the first, for the parts."""
+    """What a thread runs: the parts of the tokens from number `first` on. Arrays of `memory` that hold what is a
+    token's own have one dimension more, the first, for the parts."""
 
     thread: int
     first: int
@@ -36,7 +36,14 @@ def run_share(tape: Tape, share: Share) -> int:
     """Run a tape for a thread's tokens; see `run.loop`."""
     stretch = tape.stretch
     return loop()(
-        share.memory, tape.ops, tape.terms, tape.starts, share.first, stretch.inner_runs, stretch.outer_runs, share.thread
+        share.memory,
+        tape.ops,
+        tape.terms,
+        tape.starts,
+        share.first,
+        stretch.inner_runs,
+        stretch.outer_runs,
+        share.thread,
     )
 
 
@@ -61,7 +68,7 @@ def shares(linked: Linked, tape: Tape, state: State, num_threads: int) -> Sequen
 
 
 def _size_of_part(num_tokens: int, num_threads: int) -> int:
-    """The most tokens, up to MOST_TOKENS, with which all parts are alike and every thread has one, if there are enough."""
+    """The most tokens, up to MOST_TOKENS, with which all parts are alike and every thread has one, if they are enough."""
     most = min(MOST_TOKENS, max(1, num_tokens // num_threads))
     return next(size for size in range(most, 0, -1) if num_tokens % size == 0)
 

@@ -16,7 +16,8 @@ def assign_rows(ops: Ints, also: Ints, num_constants: int, num_values: int) -> i
     """Replace values by rows, in place; returns the number of rows.
 
     `ops` is [num_ops, 4], in order of execution: the value that the operation makes and the three that it takes, or
-    NO_VALUE. `also` is [n, 2], in the same order: an operation and a further value that it takes. Values 0 .. num_constants - 1 exist from the start, keep the rows of the same numbers and are not made.
+    NO_VALUE. `also` is [n, 2], in the same order: an operation and a further value that it takes. Values
+    0 .. num_constants - 1 exist from the start, keep the rows of the same numbers and are not made.
     The row of a result is never one of its operation's operands. What has no value gets row 0.
     """
     last_use = np.full(num_values, NO_VALUE, np.int32)

@@ -22,8 +22,8 @@ _call = call_by_number(kernels.FUNCTIONS)
 def _run_section(
     memory: Any, ops: Any, terms: Any, start: Any, stop: int, inner: int, outer: int, is_last: bool
 ) -> int:
-    """Operations start[0] .. stop - 1, whose terms begin with number start[1], for one part of the tokens. Returns -1, or
-    the number of the operation that stopped it."""
+    """Operations start[0] .. stop - 1, whose terms begin with number start[1], for one part of the tokens. Returns -1,
+    or the number of the operation that stopped it."""
     term, num_tokens = start[1], len(memory.at)
     memory.runs[0], memory.runs[1] = inner, outer
     for number in range(start[0], stop):
@@ -68,7 +68,7 @@ def _run_once(parts: Any, ops: Any, terms: Any, starts: Any, inner: int, outer: 
 @cache
 def loop() -> Callable[..., int]:
     """`run(parts, ops, terms, starts, first, inner_runs, outer_runs, thread)` executes a tape in all runs of its loops,
-    inner ones from `first` on, and returns -1, or the number of the operation that stopped it, counted through all runs.
+    inner ones from `first` on, and returns -1, or which operation stopped it, counted through all runs.
 
     A thread runs some parts of the tokens, each on a memory of its own; threads share what is not a token's own.
 

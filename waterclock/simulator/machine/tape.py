@@ -21,7 +21,6 @@ from waterclock.simulator.machine.kernels.products import (
     ACC_SHIFT,
     EMIT,
     FIRST,
-    LINK_COLUMNS,
     SRAM,
     UNSIGNED,
 )
@@ -57,8 +56,8 @@ class Tape:
     """A stretch as the loop runs it. Operation i is row i of `ops`; `event[i]` is the event that it serves.
 
     Rows 0 .. len(constants) - 1 of the values hold a constant each, in every lane. `terms` has `TERM_COLUMNS`, with the
-    operation instead of the event, in ascending order; its last row belongs to operation -1. `links` has `LINK_COLUMNS`,
-    the links of all chains in order. `starts` has a row for each section, and one after the last: number of the first
+    operation instead of the event, in ascending order; its last row belongs to operation -1. `links` has
+    `LINK_COLUMNS`, the links of all chains in order. `starts` has a row for each section, and one after the last: number of the first
     operation and of the first term. `num_slots` counts the writes of parts.
     """
 
@@ -139,7 +138,17 @@ class _Recorder:
         events = self.stretch.events[np.minimum(event, len(self.columns) - 1)].astype(np.int32)
         longest = max(map(len, self.chains), default=1)
         return Tape(
-            self.linked, self.stretch, ops, starts, self.links, events, terms, self.constants, num_rows, len(self.slot), longest
+            self.linked,
+            self.stretch,
+            ops,
+            starts,
+            self.links,
+            events,
+            terms,
+            self.constants,
+            num_rows,
+            len(self.slot),
+            longest,
         )
 
     def _starts(self, ops: Ints, terms: Ints) -> Ints:
@@ -269,15 +278,15 @@ class _Recorder:
             first += len(chain)
 
     def _say_what_is_taken(self, ops: Ints, starts: Ints, values: Ints) -> None:
-        """Say of chains that their operands are those of the chain before: in the same section, no other product between.
-        `values` has the operand of each link."""
+        """Say of chains that their operands are those of the chain before: in the same section, and no other product
+        between. `values` has the operand of each link."""
         products = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in ("matvecs", "mxm.matvec")])
         section, before = np.searchsorted(starts[:, 0], np.arange(len(ops)), "right"), (-1, b"")
         for op in np.flatnonzero(products).tolist():
             first, count = ops[op, [_AT, _PLACE]].tolist()
             is_chain = ops[op, 0] == NUMBER_BY_KERNEL["matvecs"]
             taken = (int(section[op]), values[first : first + count].tobytes()) if is_chain else (-1, b"")
-            ops[op, _AHEAD] = is_chain and taken == before or ops[op, _AHEAD]
+            ops[op, _AHEAD] = (is_chain and taken == before) or ops[op, _AHEAD]
             before = taken
 
     def _extra(self) -> Longs:

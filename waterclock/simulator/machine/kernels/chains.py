@@ -8,7 +8,6 @@ Another host gets products of 16-bit numbers, and its sums begin at zero. Same r
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import binding, ir  # pyright: ignore[reportMissingTypeStubs]
 from numba.core import cgutils, config, types
 
@@ -26,6 +25,7 @@ from waterclock.simulator.machine.kernels.ir import (
     places,
     prefetch,
     shuffle,
+    transposed,
     vector_of,
     widened,
 )
@@ -34,9 +34,9 @@ from waterclock.simulator.machine.kernels.memory import kernel
 COLUMNS = 64
 """Columns of a tile that are multiplied at once."""
 PARTS = 16
-"""A sum is kept in so many parts until its chain is through."""
-ROWS_OF_TOKEN, ROWS_OF_TOKENS, TOKENS = 16, 4, 4
-"""Rows of a tile that are multiplied at once, for one token and for several."""
+"""A token's sum is kept in so many parts until its chain is through."""
+ROWS, TOKENS = 16, 4
+"""Rows of a tile, and tokens, that are multiplied at once."""
 
 _VNNI = "llvm.x86.avx512.vpdpbusd.512"
 
@@ -69,51 +69,35 @@ def _plus_products(builder: Any, total: Any, weights: Any, x: Any, excess: int) 
     return builder.add(total, builder.add(low, high))
 
 
-def chain(rows: int, tokens: int, *, fetches: bool, excess: int = EXCESS) -> Callable[..., Any]:
-    """A function for compiled code that multiplies a chain's tiles by the operands of `tokens` tokens, in `rows` rows
-    and COLUMNS columns; there are PARTS sums in all. It may fetch the tiles of another chain meanwhile."""
-    assert rows * tokens == PARTS
+def chain_of_token(excess: int) -> Callable[..., Any]:
+    """The function for compiled code that multiplies by the operands of one token."""
 
     @llvm
     def add(
         typing: Any, tiles: Any, at: Any, ahead: Any, count: Any, stride: Any, x: Any, beginnings: Any, y: Any
     ) -> Any:
-        """y[t, r] += sum over k and c of tiles[at[k] + stride * r + c] * x[k, t, c] for `count` tiles k, modulo 2^32.
+        """y[r] += sum over k and c of tiles[at[k] + stride * r + c] * x[k, c], for `count` tiles k, ROWS rows r and
+        COLUMNS columns c, modulo 2^32. What is at `ahead` instead of `at` is fetched into the cache meanwhile.
 
-        `tiles` is int8 [n], `at` and `ahead` int64 [>= count], `x` int8 [>= count, >= tokens, >= COLUMNS],
-        `beginnings` int32 [>= tokens, PARTS], y int32 [>= tokens, >= rows].
+        `tiles` is int8 [n], `at` and `ahead` int64 [>= count], `x` int8 [>= count, >= COLUMNS], `beginnings` int32
+        [PARTS], y int32 [>= ROWS].
         """
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            def of(argument: int) -> Callable[..., Any]:
-                return places(context, builder, signature, values, argument)
+            def of(argument: int, *indices: Any) -> Any:
+                return places(context, builder, signature, values, argument)(*indices)
 
-            base, x_at, y_at = of(0)(), of(5), of(7)
-            steps = [builder.mul(values[4], INT64(row)) for row in range(rows)]
-            sums = [[cgutils.alloca_once(builder, vector_of(INT32, PARTS)) for _ in range(rows)] for _ in range(tokens)]
-            for token in range(tokens):
-                begun = load(builder, of(6)(token), INT32, PARTS)
-                for one in sums[token]:
-                    builder.store(begun, one)
-            with cgutils.for_range(builder, values[3]) as link:  # pyright: ignore
-                number = link.index
-                here, there = (
-                    builder.gep(base, [builder.load(builder.bitcast(of(argument)(number), INT64.as_pointer()))])
-                    for argument in (1, 2)
-                )
-                if fetches:
-                    for step in steps:
-                        prefetch(builder, builder.gep(there, [step]))
-                lines = [load(builder, builder.gep(here, [step]), INT8, COLUMNS) for step in steps]
-                weights = [_weights(builder, line, excess) for line in lines]
-                for token in range(tokens):
-                    operand = load(builder, x_at(number, token), INT8, COLUMNS)
-                    for one, line in zip(sums[token], weights, strict=True):
-                        builder.store(_plus_products(builder, builder.load(one), line, operand, excess), one)
-            whole = add_up(builder, [builder.load(one) for token in sums for one in token])
-            for token in range(tokens):
-                mine = range(token * rows, (token + 1) * rows)
-                add_to(builder, y_at(token), shuffle(builder, whole, whole, mine))
+            base, begun = of(0), load(builder, of(6), INT32, PARTS)
+            steps = [builder.mul(values[4], INT64(row)) for row in range(ROWS)]
+            sums = [cgutils.alloca_once_value(builder, begun) for _ in range(ROWS)]
+            with cgutils.for_range(builder, values[3]) as link:
+                here, there = (builder.gep(base, [_number(builder, of(each, link.index))]) for each in (1, 2))
+                operand = load(builder, of(5, link.index), INT8, COLUMNS)
+                for one, step in zip(sums, steps, strict=True):
+                    prefetch(builder, builder.gep(there, [step]))
+                    weights = _weights(builder, load(builder, builder.gep(here, [step]), INT8, COLUMNS), excess)
+                    builder.store(_plus_products(builder, builder.load(one), weights, operand, excess), one)
+            add_to(builder, of(7), add_up(builder, [builder.load(one) for one in sums]))
             return context.get_dummy_value()
 
         return types.void(tiles, at, ahead, count, stride, x, beginnings, y), generate
@@ -121,9 +105,64 @@ def chain(rows: int, tokens: int, *, fetches: bool, excess: int = EXCESS) -> Cal
     return add
 
 
-add_chain = chain(ROWS_OF_TOKEN, 1, fetches=True)
-add_chain_of_tokens = chain(ROWS_OF_TOKENS, TOKENS, fetches=False)
-add_chain_of_tokens_fetching = chain(ROWS_OF_TOKENS, TOKENS, fetches=True)
+def chain_of_tokens(excess: int) -> Callable[..., Any]:
+    """The same for several tokens."""
+
+    @llvm
+    def add(typing: Any, tiles: Any, at: Any, ahead: Any, count: Any, stride: Any, x: Any, tokens: Any, y: Any) -> Any:
+        """y[t, r] += sum over k and c of (tiles[at[k] + stride * r + c] + excess) * x[k, t, c], for `count` tiles k,
+        ROWS rows r, COLUMNS columns c and `tokens` tokens t, a multiple of TOKENS; otherwise as for one token.
+
+        The weights of ROWS rows change places, so that the sums of a token's rows lie side by side in a vector.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            def of(argument: int, *indices: Any) -> Any:
+                return places(context, builder, signature, values, argument)(*indices)
+
+            base, steps = of(0), [builder.mul(values[4], INT64(row)) for row in range(ROWS)]
+            with cgutils.for_range(builder, values[3]) as link:
+                here, there = (builder.gep(base, [_number(builder, of(each, link.index))]) for each in (1, 2))
+                lines: list[Any] = []
+                for step in steps:
+                    prefetch(builder, builder.gep(there, [step]))
+                    lines.append(load(builder, builder.gep(here, [step]), INT32, ROWS))
+                flip = filled(INT32, -0x7F7F7F80, ROWS) if excess else filled(INT32, 0, ROWS)
+                columns = [builder.xor(column, flip) for column in transposed(builder, lines)]
+                blocks = builder.udiv(values[6], INT64(TOKENS))
+                with cgutils.for_range(builder, blocks) as block:
+                    for token in range(TOKENS):
+                        number = builder.add(builder.mul(block.index, INT64(TOKENS)), INT64(token))
+                        place = builder.bitcast(of(7, number), vector_of(INT32, ROWS).as_pointer())
+                        total = builder.load(place, align=4)
+                        for group, weights in enumerate(columns):
+                            four = builder.gep(of(5, link.index, number), [INT64(4 * group)])
+                            operand = builder.load(builder.bitcast(four, INT32.as_pointer()), align=1)
+                            total = _plus_fours(builder, total, weights, operand, excess)
+                        builder.store(total, place, align=4)
+            return context.get_dummy_value()
+
+        return types.void(tiles, at, ahead, count, stride, x, tokens, y), generate
+
+    return add
+
+
+def _number(builder: Any, pointer: Any) -> Any:
+    return builder.load(builder.bitcast(pointer, INT64.as_pointer()))
+
+
+def _plus_fours(builder: Any, total: Any, weights: Any, operand: Any, excess: int) -> Any:
+    """A sum for each row, with the products of four of its weights and the four operands added."""
+    same = builder.insert_element(ir.Constant(vector_of(INT32, ROWS), ir.Undefined), operand, INT32(0))
+    same = shuffle(builder, same, same, [0] * ROWS)
+    if excess:
+        function = builder.module.declare_intrinsic(_VNNI, (), ir.FunctionType(total.type, [total.type] * 3))
+        return builder.call(function, [total, weights, same])
+    wide = [widened(builder, builder.bitcast(each, vector_of(INT8, 4 * ROWS))) for each in (weights, same)]
+    return builder.add(total, add_pairs(builder, add_pairs(builder, builder.mul(*wide))))
+
+
+add_chain_of_token, add_chain_of_tokens = chain_of_token(EXCESS), chain_of_tokens(EXCESS)
 
 
 @llvm

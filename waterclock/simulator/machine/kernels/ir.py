@@ -71,6 +71,21 @@ def add_up(builder: Any, vectors: Sequence[Any]) -> Any:
     return vectors[0]
 
 
+def transposed(builder: Any, lines: Sequence[Any]) -> list[Any]:
+    """As many vectors as there are lines, each with an element of every line: element i of line j is element j of
+    vector i."""
+    count, size = len(lines), 1
+    found = list(lines)
+    while size < count:
+        places = [(i & size) * (count // size) + (i & ~size) for i in range(count)]
+        for first in (i for i in range(count) if not i & size):
+            low, high = found[first], found[first + size]
+            found[first] = shuffle(builder, low, high, places)
+            found[first + size] = shuffle(builder, low, high, [place + size for place in places])
+        size *= 2
+    return found
+
+
 def prefetch(builder: Any, pointer: Any) -> None:
     """Fetch into the second cache what will be read soon."""
     signature = ir.FunctionType(ir.VoidType(), [BYTES, INT32, INT32, INT32])

@@ -11,12 +11,10 @@ from waterclock.numerics.convert import widen8
 from waterclock.simulator.machine.kernels import blocks
 from waterclock.simulator.machine.kernels.chains import (
     COLUMNS,
-    ROWS_OF_TOKEN,
-    ROWS_OF_TOKENS,
+    ROWS,
     TOKENS,
-    add_chain,
+    add_chain_of_token,
     add_chain_of_tokens,
-    add_chain_of_tokens_fetching,
     begin,
 )
 from waterclock.simulator.machine.kernels.memory import copy, fill, kernel, later_tokens, tokens
@@ -69,19 +67,20 @@ def _add_chain(m: Any, tiles: Any, count: int, num_tokens: int, acc: Any) -> Non
             for t in range(num_tokens):
                 _multiply(tiles, m.places[0, k], x[k, t], acc[t])
         return
-    if num_tokens % TOKENS:
-        for j in range(0, lanes, ROWS_OF_TOKEN):
-            for i in range(0, lanes, COLUMNS):
-                for t in range(num_tokens):
-                    add_chain(tiles[j * lanes + i :], m.places[0], m.places[1], count, lanes, x[:, t:, i:],
-                              m.beginnings[i // COLUMNS, t:], acc[t:, j:])  # fmt: skip
-        return
-    for j in range(0, lanes, ROWS_OF_TOKENS):
+    at_once = num_tokens % TOKENS == 0
+    for t in range(num_tokens if at_once else 0):
+        total = m.beginnings[:, t].sum()
+        for j in range(lanes):
+            acc[t, j] += total
+    for j in range(0, lanes, ROWS):
         for i in range(0, lanes, COLUMNS):
-            block, begun = tiles[j * lanes + i :], m.beginnings[i // COLUMNS]
-            add_chain_of_tokens_fetching(block, m.places[0], m.places[1], count, lanes, x[:, :, i:], begun, acc[:, j:])
-            for t in range(TOKENS, num_tokens, TOKENS):
-                add_chain_of_tokens(block, m.places[0], m.places[1], count, lanes, x[:, t:, i:], begun[t:], acc[t:, j:])
+            block = tiles[j * lanes + i :]
+            if at_once:
+                add_chain_of_tokens(block, m.places[0], m.places[1], count, lanes, x[:, :, i:], num_tokens, acc[:, j:])
+                continue
+            for t in range(num_tokens):
+                add_chain_of_token(block, m.places[0], m.places[1], count, lanes, x[:, t, i:],
+                                   m.beginnings[i // COLUMNS, t], acc[t, j:])  # fmt: skip
 
 
 @kernel
