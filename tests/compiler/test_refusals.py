@@ -35,7 +35,7 @@ def test_a_context_that_is_no_multiple_of_the_lanes(graph: Graph, tiny: Chip, co
 
 
 def test_a_context_that_has_no_room(graph: Graph, tiny: Chip) -> None:
-    assert "mem.num_words = 512" in refusal(graph, tiny, 1024)
+    assert "mem.num_words = 512" in refusal(graph, tiny.with_fields({"mxm.num_sram_tiles": 1024}), 1024)
 
 
 def test_a_chip_with_too_few_parameters(graph: Graph, tiny: Chip) -> None:

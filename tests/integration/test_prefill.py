@@ -19,6 +19,7 @@ from waterclock.frontends.graph import Graph
 from waterclock.quantize import evaluate_quantized
 from waterclock.runtime.device import Device
 from waterclock.simulator.link import Linked, link, rebuild_every_run
+from waterclock.simulator.machine import parts
 from waterclock.simulator.stepper import step
 
 MODELS = {
@@ -96,6 +97,18 @@ def test_executions_are_equal(model: str, chip: str) -> None:
         stepped(device, shape.name, tokens[position : position + lanes], position)
         np.testing.assert_array_equal(device.logits().view(np.int32), expected[position + lanes - 1])
         assert device.next_token == device.logits().argmax()
+
+
+@pytest.mark.parametrize(("num_threads", "most_tokens"), [(1, 2), (2, 16), (3, 16), (3, 1), (8, 16)])
+def test_threads_and_parts_change_nothing(num_threads: int, most_tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens shared out among threads, also more than there are processors, and run a few at a time."""
+    monkeypatch.setattr(parts, "MOST_TOKENS", most_tokens)
+    shape = Shape(8, CONTEXT)
+    device = Device(deployed("five layers", "8 lanes", (Shape(1, CONTEXT), shape)), num_threads)
+    assert device.programs[shape.name].machine.num_threads == num_threads
+    tokens = tokens_of(CONTEXT, 5)
+    for position in range(0, CONTEXT - 7, 5):
+        stepped(device, shape.name, tokens[position : position + 8], position)
 
 
 @pytest.mark.parametrize("num_tokens", [slow_unless(num == 3, num) for num in (2, 3, 5, 7)])

@@ -1,11 +1,11 @@
 """exp2, reciprocal and rsqrt against float64, at their special values, and the length of their longest chain."""
 
 import inspect
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from tests.numerics.traced import traced
 from waterclock.numerics import functions
 from waterclock.numerics.functions import ACCURACY, CRITICAL_PATH
 
@@ -80,34 +80,9 @@ def test_powers_map_to_powers_exactly() -> None:
     np.testing.assert_array_equal(functions.rsqrt(powers[::2]), np.ldexp(np.float32(1), -exponents[::2] // 2))
 
 
-class Traced(np.ndarray):
-    """An array that follows values through an evaluation: an fp32 operation is one deeper than the deeper of its
-    operands, and what is in a table has no depth."""
-
-    depth_by_value: ClassVar[dict[int, int]] = {}
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_: Any) -> Any:
-        plain = [np.asarray(x) for x in inputs]
-        result = getattr(ufunc, method)(*plain)
-        if ufunc in (np.add, np.subtract, np.multiply) and result.dtype == np.float32 and result not in IN_TABLES:
-            depths = [self.depth_by_value.get(int(x.astype(np.float32).view(np.int32).flat[0]), 0) for x in plain]
-            self.depth_by_value[int(result.view(np.int32).flat[0])] = 1 + max(depths)
-        return result.view(Traced)
-
-    def __array_function__(self, function: Any, _types: Any, arguments: Any, options: Any) -> Any:
-        return function(*(np.asarray(x) for x in arguments), **options).view(Traced)
-
-
-TABLES = (functions.EXP2_SCALE, functions.RECIPROCAL_MULTIPLIER, functions.RECIPROCAL_SCALE, functions.RSQRT_MULTIPLIER,
-          functions.RSQRT_SCALE)  # fmt: skip
-IN_TABLES = np.concatenate(TABLES)
-
-
 @pytest.mark.parametrize("name", EXACT)
 def test_fp32_part_of_the_critical_path(name: str) -> None:
-    Traced.depth_by_value.clear()
-    getattr(functions, name)(np.array([1.2345679], np.float32).view(Traced))
-    assert max(Traced.depth_by_value.values()) == CRITICAL_PATH[name].num_fp32
+    assert max(depth for _, depth in traced(getattr(functions, name), 1.2345679)) == CRITICAL_PATH[name].num_fp32
 
 
 @pytest.mark.parametrize("name", EXACT)

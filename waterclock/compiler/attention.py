@@ -37,7 +37,7 @@ def rope_vectors(context: Context) -> None:
         context.sin.append(context.stored(f"sin[{b}]", build.alu("vxm.select", odd, word, negative), copies=2))
 
 
-def word_of_position(context: Context, name: str, table: npt.NDArray[np.float32]) -> Vector:
+def word_of_position(context: Context, name: str, table: npt.NDArray[np.generic]) -> Vector:
     """The token's word of a table with one word a position. No piece of it takes more than half a MEM slice:
     temporaries need room in all of them."""
     size = 1 << (context.chip.mem.num_words // 2).bit_length() - 1
@@ -51,8 +51,10 @@ def word_of_position(context: Context, name: str, table: npt.NDArray[np.float32]
     ]
     while len(pieces) > 1:  # a bit of the position chooses between each two that are left
         chosen = context.builder.alu("vxm.and", Broadcast(POSITION, token_step=1), Immediate(size))
-        pairs = [pieces[i : i + 2] for i in range(0, len(pieces), 2)]
-        pieces = [context.builder.alu("vxm.select", chosen, *pair[::-1]) if pair[1:] else pair[0] for pair in pairs]
+        later = [
+            context.builder.alu("vxm.select", chosen, b, a) for a, b in zip(pieces[::2], pieces[1::2], strict=False)
+        ]
+        pieces = [*later, *pieces[2 * len(later) :]]
         size *= 2
     return pieces[0]
 

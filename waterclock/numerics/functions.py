@@ -178,7 +178,7 @@ def exp2(x: Fp32Like) -> Fp32:
     line = scale * (z + EXP2_LINE)
     parabola = z * (z + EXP2_PARABOLA_LINEAR) + EXP2_PARABOLA_CONSTANT
     exponent = int32_of((fixed >> 1) & (EXPONENT_BITS | SIGN_BIT))
-    return fp32_of(_exp2_specials(word, int32.add(bits_of(line * parabola), exponent)))
+    return fp32_of(_exp2_specials(word, int32.add(bits_of(float32_of(line * parabola)), exponent)))
 
 
 @jitable
@@ -206,7 +206,7 @@ def reciprocal(x: Fp32Like) -> Fp32:
     line = (seed * EIGHT) * (RECIPROCAL_LINE - h)
     parabola = (RECIPROCAL_PARABOLA - h) + h * h
     exponent = int32_of((ONE_BITS - (word & EXPONENT_BITS)) ^ (word & SIGN_BIT))
-    return fp32_of(_reciprocal_specials(word, int32.add(bits_of(line * parabola), exponent)))
+    return fp32_of(_reciprocal_specials(word, int32.add(bits_of(float32_of(line * parabola)), exponent)))
 
 
 @jitable
@@ -236,7 +236,7 @@ def rsqrt(x: Fp32Like) -> Fp32:
     parabola = (RSQRT_PARABOLA - h) + h * h
     half_exponent = (((word >> 23) & 255) + 1) >> 1
     exponent = int32_of((np.int32(64) - half_exponent) << 23)
-    return fp32_of(_rsqrt_specials(word, int32.add(bits_of(line * parabola), exponent)))
+    return fp32_of(_rsqrt_specials(word, int32.add(bits_of(float32_of(line * parabola)), exponent)))
 
 
 @jitable

@@ -1,5 +1,6 @@
 """Device: a chip with a deployment loaded, which takes one token after the other, or many of them at a time."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +15,6 @@ from waterclock.simulator.link import Linked, link
 from waterclock.simulator.machine import Launched, Machine
 from waterclock.simulator.state import State
 
-NUM_THREADS = int(__import__("os").environ.get("WT", "2"))
-
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
@@ -24,6 +23,7 @@ class Loaded:
     program: Program
     deployment: Deployment
     state: State
+    num_threads: int
 
     @cached_property
     def linked(self) -> Linked:
@@ -32,7 +32,7 @@ class Loaded:
 
     @cached_property
     def machine(self) -> Machine:
-        return Machine(self.linked, self.state, NUM_THREADS)
+        return Machine(self.linked, self.state, self.num_threads)
 
     def param(self, name: str) -> Param:
         """A launch parameter; InputError if the program has none of this name."""
@@ -75,12 +75,19 @@ class Device:
     context bucket that will do; all of them share the cache.
     """
 
-    def __init__(self, deployment: Deployment) -> None:
-        """Load the images and link the program for single tokens. LinkError where its proof fails."""
+    def __init__(self, deployment: Deployment, num_threads: int | None = None) -> None:
+        """Load the images and link the program for single tokens. LinkError where its proof fails.
+
+        So many threads of the host work on a launch of several tokens, one for each of its processors if that is not
+        said. What comes out does not depend on it.
+        """
         self.deployment = deployment
         self.state = loaded_state(deployment)
         """The chip's memories and parameters, as they are."""
-        loaded = [Loaded(program, deployment, self.state) for program in deployment.programs.values()]
+        loaded = [
+            Loaded(program, deployment, self.state, num_threads or _num_processors())
+            for program in deployment.programs.values()
+        ]
         self.programs = {one.program.name: one for one in loaded}
         self._decode = sorted((one for one in loaded if one.num_tokens == 1), key=lambda one: one.num_positions)
         self._prefill = sorted((one for one in loaded if one.num_tokens > 1), key=lambda one: one.num_positions)
@@ -178,6 +185,11 @@ class Device:
     def next_token(self) -> int:
         """The most likely token, as the chip itself chose it in the last launch."""
         return int(self.state.params[self._last.param("token").index])
+
+
+def _num_processors() -> int:
+    """Processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def decode_program(deployment: Deployment) -> Program:

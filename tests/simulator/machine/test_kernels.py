@@ -26,7 +26,7 @@ from waterclock.simulator.machine.run import loop
 from waterclock.simulator.machine.tape import COLUMNS as OP_COLUMNS
 from waterclock.simulator.semantics import ELEMENTWISE, SEMANTICS, lane_xor
 
-LANES = (2, 4, 8, 64, 128)
+LANES = (2, 4, 8, 16, 64, 128)
 NUM_ROWS, NUM_WORDS, NUM_TILES, NUM_ACCUMULATORS = 8, 6, 3, 5
 RESULT, A, B, C = 7, 2, 3, 4
 NUM_SLOTS = 2
@@ -255,7 +255,7 @@ def test_set_param_keeps_what_it_takes_and_stops_outside_the_limits() -> None:
 NUM_TOKENS = 5
 
 
-@pytest.mark.parametrize("lanes", [4, 64])
+@pytest.mark.parametrize("lanes", [4, 16, 64])
 @pytest.mark.parametrize("kernel", sorted({*KERNELS, *PREPARATIONS} - {"icu.set_param", "arrive_param", "matvecs"}))
 def test_what_is_done_for_tokens_at_once_is_done_for_each(kernel: str, lanes: int) -> None:
     """With addresses that step from token to token; single words that all of them write go to the last."""

@@ -30,7 +30,8 @@ class Launched:
 class Machine:
     """Runs the launches of one program. `state` is shared, not copied: several machines may take turns on one state.
 
-    A launch can't fail but by `MachineError`, where `icu.set_param` takes a value outside the parameter's range; the
+    Where a program takes several tokens, `num_threads` threads share them; what comes out does not depend on it. A
+    launch can't fail but by `MachineError`, where `icu.set_param` takes a value outside the parameter's range; the
     state then holds what had been done until that cycle.
     """
 
@@ -63,6 +64,11 @@ class Machine:
         wait(others)
         if stopped_at >= 0:
             raise self._stopped(tape, of_threads[0].memory, stopped_at)
+
+    @property
+    def num_threads(self) -> int:
+        """The most threads that work on a launch."""
+        return max(map(len, self._shares))
 
     @property
     def num_rows(self) -> int:

@@ -68,7 +68,7 @@ def shares(linked: Linked, tape: Tape, state: State, num_threads: int) -> Sequen
 
 
 def _size_of_part(num_tokens: int, num_threads: int) -> int:
-    """The most tokens, up to MOST_TOKENS, with which all parts are alike and every thread has one, if they are enough."""
+    """The most tokens, up to MOST_TOKENS, with which all parts are alike and every thread has one."""
     most = min(MOST_TOKENS, max(1, num_tokens // num_threads))
     return next(size for size in range(most, 0, -1) if num_tokens % size == 0)
 

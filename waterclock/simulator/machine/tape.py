@@ -57,8 +57,8 @@ class Tape:
 
     Rows 0 .. len(constants) - 1 of the values hold a constant each, in every lane. `terms` has `TERM_COLUMNS`, with the
     operation instead of the event, in ascending order; its last row belongs to operation -1. `links` has
-    `LINK_COLUMNS`, the links of all chains in order. `starts` has a row for each section, and one after the last: number of the first
-    operation and of the first term. `num_slots` counts the writes of parts.
+    `LINK_COLUMNS`, the links of all chains in order. `starts` has a row for each section, and one after the last:
+    number of the first operation and of the first term. `num_slots` counts the writes of parts.
     """
 
     linked: Linked
@@ -129,12 +129,13 @@ class _Recorder:
         op_by_event = np.full(len(self.columns), NO_VALUE, np.int64)
         op_by_event[event[stage == _MAIN]] = np.flatnonzero(stage == _MAIN)
         ends = np.array([chain[-1] for chain in self.chains for _ in chain], np.int64)
-        also = np.stack([op_by_event[ends], given[self.links[:, 0]]], axis=1).astype(np.int32)
+        taken = given[self.links[:, 0]]
+        also = np.stack([op_by_event[ends], taken], axis=1).astype(np.int32)
         num_rows = assign_rows(values, also, len(self.constants), self.num_values)
         ops[:, _VALUES], self.links[:, 0] = values, also[:, 1]
         terms = self._terms(op_by_event)
         starts = self._starts(ops, terms)
-        self._say_what_is_taken(ops, starts, given[self.links[:, 0]])
+        self._say_what_is_taken(ops, starts, taken)
         events = self.stretch.events[np.minimum(event, len(self.columns) - 1)].astype(np.int32)
         longest = max(map(len, self.chains), default=1)
         return Tape(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding, ir  # pyright: ignore[reportMissingTypeStubs]
-from numba.core import cgutils, config, types
+from numba.core import config, types
 
 from waterclock.simulator.machine.kernels.compiled import llvm
 from waterclock.simulator.machine.kernels.ir import (
@@ -25,7 +25,9 @@ from waterclock.simulator.machine.kernels.ir import (
     places,
     prefetch,
     shuffle,
+    times,
     transposed,
+    variable,
     vector_of,
     widened,
 )
@@ -89,10 +91,10 @@ def chain_of_token(excess: int) -> Callable[..., Any]:
 
             base, begun = of(0), load(builder, of(6), INT32, PARTS)
             steps = [builder.mul(values[4], INT64(row)) for row in range(ROWS)]
-            sums = [cgutils.alloca_once_value(builder, begun) for _ in range(ROWS)]
-            with cgutils.for_range(builder, values[3]) as link:
-                here, there = (builder.gep(base, [_number(builder, of(each, link.index))]) for each in (1, 2))
-                operand = load(builder, of(5, link.index), INT8, COLUMNS)
+            sums = [variable(builder, begun) for _ in range(ROWS)]
+            with times(builder, values[3]) as link:
+                here, there = (builder.gep(base, [_number(builder, of(each, link))]) for each in (1, 2))
+                operand = load(builder, of(5, link), INT8, COLUMNS)
                 for one, step in zip(sums, steps, strict=True):
                     prefetch(builder, builder.gep(there, [step]))
                     weights = _weights(builder, load(builder, builder.gep(here, [step]), INT8, COLUMNS), excess)
@@ -121,8 +123,8 @@ def chain_of_tokens(excess: int) -> Callable[..., Any]:
                 return places(context, builder, signature, values, argument)(*indices)
 
             base, steps = of(0), [builder.mul(values[4], INT64(row)) for row in range(ROWS)]
-            with cgutils.for_range(builder, values[3]) as link:
-                here, there = (builder.gep(base, [_number(builder, of(each, link.index))]) for each in (1, 2))
+            with times(builder, values[3]) as link:
+                here, there = (builder.gep(base, [_number(builder, of(each, link))]) for each in (1, 2))
                 lines: list[Any] = []
                 for step in steps:
                     prefetch(builder, builder.gep(there, [step]))
@@ -130,13 +132,13 @@ def chain_of_tokens(excess: int) -> Callable[..., Any]:
                 flip = filled(INT32, -0x7F7F7F80, ROWS) if excess else filled(INT32, 0, ROWS)
                 columns = [builder.xor(column, flip) for column in transposed(builder, lines)]
                 blocks = builder.udiv(values[6], INT64(TOKENS))
-                with cgutils.for_range(builder, blocks) as block:
+                with times(builder, blocks) as block:
                     for token in range(TOKENS):
-                        number = builder.add(builder.mul(block.index, INT64(TOKENS)), INT64(token))
+                        number = builder.add(builder.mul(block, INT64(TOKENS)), INT64(token))
                         place = builder.bitcast(of(7, number), vector_of(INT32, ROWS).as_pointer())
                         total = builder.load(place, align=4)
                         for group, weights in enumerate(columns):
-                            four = builder.gep(of(5, link.index, number), [INT64(4 * group)])
+                            four = builder.gep(of(5, link, number), [INT64(4 * group)])
                             operand = builder.load(builder.bitcast(four, INT32.as_pointer()), align=1)
                             total = _plus_fours(builder, total, weights, operand, excess)
                         builder.store(total, place, align=4)
@@ -153,7 +155,7 @@ def _number(builder: Any, pointer: Any) -> Any:
 
 def _plus_fours(builder: Any, total: Any, weights: Any, operand: Any, excess: int) -> Any:
     """A sum for each row, with the products of four of its weights and the four operands added."""
-    same = builder.insert_element(ir.Constant(vector_of(INT32, ROWS), ir.Undefined), operand, INT32(0))
+    same = builder.insert_element(filled(INT32, 0, ROWS), operand, INT32(0))
     same = shuffle(builder, same, same, [0] * ROWS)
     if excess:
         function = builder.module.declare_intrinsic(_VNNI, (), ir.FunctionType(total.type, [total.type] * 3))

@@ -1,13 +1,29 @@
 """LLVM vector instructions written by hand, for what LLVM does not find in a loop."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
+from numba.core import cgutils
 
 INT8, INT16, INT32, INT64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 BYTES = INT8.as_pointer()
+
+
+@contextmanager
+def times(builder: Any, count: Any) -> Generator[Any]:
+    """A loop around what is built inside: the numbers 0 .. count - 1, of count's type, which there is."""
+    library: Any = cgutils
+    with library.for_range(builder, count) as loop:
+        yield loop.index
+
+
+def variable(builder: Any, value: Any) -> Any:
+    """The address of a local variable that begins with a value."""
+    library: Any = cgutils
+    return library.alloca_once_value(builder, value)
 
 
 def vector_of(element: Any, count: int) -> Any:

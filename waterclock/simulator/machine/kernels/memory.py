@@ -83,8 +83,8 @@ def part_of(parts: Any, number: int) -> Any:
         parts.values[number], parts.floats[number], parts.bytes[number], parts.by_token[number],
         parts.mem, parts.reram, parts.sram, parts.acc[number], parts.acc_by_token[number],
         parts.params, parts.limits, parts.operand, parts.links, parts.operands, parts.places, parts.beginnings,
-        parts.runs, parts.counters, parts.stopped, parts.at, parts.place, parts.shared, parts.written, parts.rows_before,
-        parts.lanes_before,
+        parts.runs, parts.counters, parts.stopped, parts.at, parts.place, parts.shared, parts.written,
+        parts.rows_before, parts.lanes_before,
     )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def _take(x: Any, y: Any) -> None:
 
 
 @kernel
-def _add_chain(m: Any, tiles: Any, count: int, num_tokens: int, acc: Any) -> None:
+def _add_chain(m: Any, tiles: Any, count: Any, num_tokens: int, acc: Any) -> None:
     """acc[t, j] += sum over k and i of tile k [j, i] * operand k [t, i], in blocks where the lanes allow; sums begin in
     `m.beginnings`."""
     lanes, x = acc.shape[1], m.operands
