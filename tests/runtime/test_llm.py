@@ -11,7 +11,8 @@ from waterclock.chip import Chip
 from waterclock.compiler.deployment import Deployment
 from waterclock.errors import InputError
 from waterclock.quantize import Scheme
-from waterclock.runtime.bundle import Bundle, origin_of
+from waterclock.runtime.build import origin_of
+from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.deployment_file import save_bundle
 from waterclock.runtime.model import Model
 

@@ -1,4 +1,4 @@
-"""Machine: a linked program and a state, ready to be launched again and again."""
+"""Machine: a proven program and a state, ready to be launched again and again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from waterclock.simulator.errors import MachineError
 from waterclock.simulator.link import Linked
 from waterclock.simulator.machine.kernels.blocks import LINKS
 from waterclock.simulator.machine.kernels.memory import Memory
+from waterclock.simulator.machine.ready import Ready, made_ready
 from waterclock.simulator.machine.run import loop
-from waterclock.simulator.machine.tape import COLUMNS, Tape, record
+from waterclock.simulator.machine.tape import COLUMNS, Tape
 from waterclock.simulator.state import State, Words
 
 INT32 = np.iinfo(np.int32)
@@ -37,13 +38,13 @@ class Machine:
     state then holds what had been done until that cycle.
     """
 
-    def __init__(self, linked: Linked, state: State) -> None:
-        self.linked = linked
+    def __init__(self, program: Linked | Ready, state: State) -> None:
+        self.ready = program if isinstance(program, Ready) else made_ready(program)
         self.state = state
-        self._tapes = record(linked)
-        self._param_by_index = {param.index: param for param in linked.program.params}
-        self._output_places = _output_places(linked)
-        self._memories = [_memory(linked, tape, state) for tape in self._tapes]
+        self._tapes = self.ready.tapes
+        self._param_by_index = {param.index: param for param in self.ready.program.params}
+        self._output_places = _output_places(self.ready)
+        self._memories = [_memory(self.ready, tape, state) for tape in self._tapes]
         loop()(self._memories[0], self._tapes[0].ops[:0], self._tapes[0].terms, 0, 0)  # compiled now, unless before
 
     def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
@@ -54,7 +55,7 @@ class Machine:
         self._write(params)
         for tape, memory in zip(self._tapes, self._memories, strict=True):
             self._run(tape, memory)
-        return Launched(self.linked.length_cycles, self.state)
+        return Launched(self.ready.length_cycles, self.state)
 
     def _run(self, tape: Tape, memory: Memory) -> None:
         for outer in range(tape.stretch.outer_runs):
@@ -76,7 +77,7 @@ class Machine:
     def _write(self, params: Mapping[int, int]) -> None:
         for index in params:
             if index not in self._param_by_index:
-                raise InputError(f"{self.linked.program.name}: parameter {index} is not declared")
+                raise InputError(f"{self.ready.program.name}: parameter {index} is not declared")
         for index, param in self._param_by_index.items():
             value = params.get(index, int(self.state.params[index]))
             if not param.low <= value <= param.high:
@@ -86,36 +87,36 @@ class Machine:
 
     def _stopped(self, tape: Tape, memory: Memory, op: int, inner: int, outer: int) -> MachineError:
         memory.stopped[0] = False
-        event = int(tape.event[op])
         row = tape.ops[op]
+        number, entry, cycle = map(int, tape.origin[op])
         param = self._param_by_index[int(row[COLUMNS.index("at")])]
         value = memory.values[row[COLUMNS.index("result")], 0]
-        queue = tape.linked.chip.queues[int(tape.linked.queue[event])].name
         cause = f"parameter {param.name} = {value} is not in {param.low} to {param.high}"
-        return MachineError(tape.cycle(event, inner, outer), queue, int(tape.linked.entry[event]), cause)
+        cycle += inner * tape.inner_period + outer * tape.outer_period
+        return MachineError(cycle, self.ready.chip.queues[number].name, entry, cause)
 
 
-def _output_places(linked: Linked) -> Mapping[str, tuple[Words, Words, int]]:
+def _output_places(ready: Ready) -> Mapping[str, tuple[Words, Words, int]]:
     """MEM slice and word of every vector, and the number of elements, by the output's name."""
-    slices = linked.chip.slice_by_name
+    slices = ready.chip.slice_by_name
     return {
         output.name: (
             np.array([slices[name].index for name, _ in output.words], np.int32),
             np.array([word for _, word in output.words], np.int32),
             output.size,
         )
-        for output in linked.program.outputs
+        for output in ready.program.outputs
     }
 
 
-def _memory(linked: Linked, tape: Tape, state: State) -> Memory:
-    chip = linked.chip
+def _memory(ready: Ready, tape: Tape, state: State) -> Memory:
+    chip = ready.chip
     num_tokens, slots = tape.stretch.num_tokens, 1 + tape.num_slots
     values = np.zeros((tape.num_rows, num_tokens * chip.lanes), np.int32)
     values[: len(tape.constants)] = tape.constants[:, None]
     acc = np.zeros((chip.num_mxm * chip.mxm.num_accumulators, num_tokens * chip.lanes), np.int32)
     limits = np.full((chip.num_params, 2), (INT32.min, INT32.max), np.int32)
-    for param in linked.program.params:
+    for param in ready.program.params:
         limits[param.index] = param.low, param.high
     return Memory(
         values=values,

@@ -1,0 +1,150 @@
+"""Cache: what was compiled and proven before is not compiled and proven again.
+
+A bundle is kept under a hash of all that it is compiled from (`waterclock.runtime.compile_key`), a proven program under
+a hash of all that it is and of the sources of link and of the machine. What is found is checked before it is used, and
+made anew where it is damaged; where nothing can be kept, nothing is.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from waterclock.atomic import write_atomically
+from waterclock.chip import Chip
+from waterclock.errors import InputError, WaterclockError
+from waterclock.frontends.model_path import find_model
+from waterclock.isa.program import Program
+from waterclock.kept import CacheError, Part, directory, keep, kept, mark_used, prune, remove
+from waterclock.quantize.scheme import Scheme
+from waterclock.runtime.bundle import Bundle, Phase, silent
+from waterclock.runtime.compile_key import CompileKey, compile_key, nearest, read_key
+from waterclock.runtime.deployment_file import load_bundle, save_bundle
+from waterclock.runtime.device import proven
+from waterclock.runtime.tensor_file import file_sha256
+from waterclock.simulator.machine import Ready, ready_from_arrays, ready_to_arrays
+from waterclock.sources import sources_sha256
+
+PROVER_PARTS = ("chip", "numerics", "isa", "simulator")
+"""What of the package decides whether a program is proven, and what a machine runs of it."""
+KEY_SUFFIX, PROOF_SUFFIX = ".json", ".tapes"
+SHOWN_DIFFERENCES = 3
+SHOWN_CHARACTERS = 12
+
+Note = Callable[[str], None]
+"""Told in one line what was found or why something was made anew."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What is kept from one process to the next in the cache directory (`waterclock.kept`)."""
+
+    note: Note = silent
+
+    def bundle(
+        self, reference: str | Path, chip: Chip, context: int, phase: Phase = silent, *, prefill: bool = True
+    ) -> Bundle:
+        """The bundle that was kept of a model, or that is built and kept now; errors as from `build`."""
+        path = find_model(reference)
+        try:
+            place = directory(Part.COMPILED)
+        except CacheError as error:
+            self.note(f"not used: {error}")
+            return _built(path, chip, context, phase, prefill=prefill)
+        phase("loading")
+        key = compile_key(file_sha256(path), chip, context, Scheme(), prefill=prefill)
+        found = self._found(key, place)
+        if isinstance(found, Bundle):
+            self.note(f"used what was compiled before, {key.sha256[:SHOWN_CHARACTERS]}")
+            return found
+        self.note(f"compiling: {found}")
+        return self._kept(_built(path, chip, context, phase, prefill=prefill), key, place)
+
+    def prove(self, program: Program, chip: Chip) -> Ready:
+        """The program, ready to run: proven before in just these bytes by these sources, or proven now.
+
+        LinkError where its proof fails.
+        """
+        is_as_stored = program.stored_sha256 != "" and program.chip_sha256 == chip.sha256
+        path = _proof(program.stored_sha256) if is_as_stored else None
+        if path is None:
+            return proven(program, chip)
+        if (data := kept(path)) is not None:
+            with suppress(SafetensorError, InputError, KeyError, ValueError):  # then it is proven anew
+                return ready_from_arrays(load_tensors(data), program, chip)
+        ready = proven(program, chip)
+        with suppress(InputError):  # a full disk costs the next start some time, and this one nothing
+            keep(path, save_tensors(ready_to_arrays(ready)))
+        return ready
+
+    def _found(self, key: CompileKey, place: Path) -> Bundle | str:
+        """The bundle that was kept under a key, or why there is none."""
+        folder = place / key.sha256
+        if folder.is_symlink() or not folder.is_dir():
+            return _why_not(key, place)
+        try:
+            bundle = load_bundle(folder, late=True)
+            _check_is_of(bundle, key, folder)
+        except WaterclockError as error:
+            remove(folder)
+            return f"what was kept is damaged: {error}"
+        mark_used(folder)
+        return bundle
+
+    def _kept(self, bundle: Bundle, key: CompileKey, place: Path) -> Bundle:
+        """The bundle as it was read again after it was kept, so that it is known by its hash; else itself."""
+        folder, note = place / key.sha256, place / f"{key.sha256}{KEY_SUFFIX}"
+        if bundle.origin.model_sha256 != key.model:  # the file was changed while it was read
+            return bundle
+        try:
+            write_atomically(note, key.to_json() + "\n")
+            if not folder.exists():  # else another process was faster
+                save_bundle(bundle, folder)
+            prune()
+            return load_bundle(folder, late=True)
+        except InputError as error:
+            self.note(f"not kept: {error}")
+            note.unlink(missing_ok=True)
+        return bundle
+
+
+def _built(path: Path, chip: Chip, context: int, phase: Phase, *, prefill: bool) -> Bundle:
+    from waterclock.runtime.build import build  # which loads what is not needed where something is found
+
+    return build(path, chip, context, phase, prefill=prefill)
+
+
+def _proof(stored_sha256: str) -> Path | None:
+    """Where the proof of such a program is kept; None where nothing can be."""
+    sha256 = hashlib.sha256(f"{stored_sha256} {sources_sha256(*PROVER_PARTS)}".encode()).hexdigest()
+    try:
+        return directory(Part.PROVEN) / f"{sha256}{PROOF_SUFFIX}"
+    except CacheError:
+        return None
+
+
+def _why_not(key: CompileKey, place: Path) -> str:
+    """Why nothing is kept under a key: what has changed since the nearest that is."""
+    paths = sorted(place.glob(f"*{KEY_SUFFIX}"), key=lambda path: (path.stat().st_mtime, path.name))
+    before = nearest(key, [found for path in paths if (found := read_key(path))])
+    if before is None:
+        return "this model has not been compiled before"
+    told = key.differences(before) or ("what was compiled has been removed",)
+    more = len(told) - SHOWN_DIFFERENCES
+    return ", ".join(told[:SHOWN_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _check_is_of(bundle: Bundle, key: CompileKey, folder: Path) -> None:
+    """InputError where a bundle is of something else than its key says."""
+    deployment, origin = bundle.deployment, bundle.origin
+    found = compile_key(
+        origin.model_sha256, deployment.chip, deployment.max_context, origin.scheme,
+        prefill=len(deployment.programs) > 1,
+    )  # fmt: skip
+    if found != key:
+        raise InputError(f"{folder}: is of something else: {', '.join(found.differences(key)) or 'another model'}")
