@@ -37,7 +37,7 @@ class CacheError(InputError):
     """The cache directory can't be used."""
 
 
-class Part(StrEnum):
+class Section(StrEnum):
     """What is kept, each in a directory of its own."""
 
     COMPILED = "compiled"
@@ -50,7 +50,7 @@ class Part(StrEnum):
 class Entry:
     """Something kept: the files and folders whose names are the same up to the first dot. `used_s` is a time stamp."""
 
-    part: Part
+    section: Section
     name: str
     paths: tuple[Path, ...]
     num_bytes: int
@@ -71,15 +71,15 @@ def root() -> Path:
         raise CacheError(f"XDG_CACHE_HOME: not set, and {error}") from None
 
 
-def directory(part: Part) -> Path:
-    """The directory of a part, made if it isn't there, of mode 0700.
+def directory(section: Section) -> Path:
+    """The directory of a section, made if it isn't there, of mode 0700.
 
     CacheError where it can't be made, is a link, belongs to somebody else, or can be written by others.
     """
     place = root()
-    for path in (place, place / part):
+    for path in (place, place / section):
         _own(path)
-    return place / part
+    return place / section
 
 
 def _own(path: Path) -> None:
@@ -124,8 +124,8 @@ def kept(path: Path) -> bytes | None:
 
 def entries() -> list[Entry]:
     """Everything that is kept, what was used last at the end. Nothing is made."""
-    found = [entry for part in Part for entry in _entries(part)]
-    return sorted(found, key=lambda entry: (entry.used_s, entry.part, entry.name))
+    found = [entry for section in Section for entry in _entries(section)]
+    return sorted(found, key=lambda entry: (entry.used_s, entry.section, entry.name))
 
 
 def prune(max_bytes: int = MAX_BYTES) -> list[Entry]:
@@ -150,16 +150,16 @@ def remove(*paths: Path) -> None:
             shutil.rmtree(gone) if gone.is_dir() and not gone.is_symlink() else gone.unlink()
 
 
-def _entries(part: Part) -> Iterator[Entry]:
+def _entries(section: Section) -> Iterator[Entry]:
     by_name: defaultdict[str, list[Path]] = defaultdict(list)
     with suppress(OSError):
-        for path in (root() / part).iterdir():
+        for path in (root() / section).iterdir():
             by_name[path.name if path.name.startswith(".") else path.name.partition(".")[0]].append(path)
     for name, paths in by_name.items():
         status = list(_statuses(paths))
         if status:
             num_bytes = sum(one.st_size for one in status)
-            yield Entry(part, name, tuple(sorted(paths)), num_bytes, max(one.st_mtime for one in status))
+            yield Entry(section, name, tuple(sorted(paths)), num_bytes, max(one.st_mtime for one in status))
 
 
 def _statuses(paths: Sequence[Path]) -> Iterator[os.stat_result]:

@@ -10,52 +10,54 @@ import typer
 from waterclock.cli.app import AsJson, app, commands
 from waterclock.cli.terminal import print_rows
 from waterclock.errors import InputError
-from waterclock.kept import MAX_BYTES, Entry, Part, entries, remove, root
+from waterclock.kept import MAX_BYTES, Entry, Section, entries, remove, root
 
 if TYPE_CHECKING:
     from waterclock.runtime.compile_key import CompileKey
 
 SHOWN_CHARACTERS = 12
 MB = 10**6
-Parts = Annotated[list[Part] | None, typer.Argument(help="only these; all if none")]
+Sections = Annotated[list[Section] | None, typer.Argument(help="only these; all if none")]
 
 cache_app = commands("Look at what is kept from one start to the next, and remove it.")
 app.add_typer(cache_app, name="cache")
 
 
 @cache_app.command("list")
-def cache_list(parts: Parts = None, as_json: AsJson = False) -> None:
+def cache_list(sections: Sections = None, as_json: AsJson = False) -> None:
     """List what is kept, what was used last at the end."""
-    found = _entries(parts)
+    found = _entries(sections)
     if as_json:
         print(json.dumps([_record(entry) for entry in found], indent=2))
         return
-    rows = [(entry.part, entry.name[:SHOWN_CHARACTERS], _size(entry.num_bytes), _time(entry), _about(entry))
+    rows = [(entry.section, entry.name[:SHOWN_CHARACTERS], _size(entry.num_bytes), _time(entry), _about(entry))
             for entry in found]  # fmt: skip
-    print_rows(rows, header=("part", "name", "size", "used, UTC", "what"))
+    print_rows(rows, header=("section", "name", "size", "used, UTC", "what"))
 
 
 @cache_app.command("size")
 def cache_size(as_json: AsJson = False) -> None:
-    """Say how large each part is, and where all of it lies."""
+    """Say how large each section is, and where all of it lies."""
     found = entries()
-    bytes_by_part = {part.value: sum(entry.num_bytes for entry in found if entry.part is part) for part in Part}
-    total = sum(bytes_by_part.values())
+    bytes_by_section = {
+        section.value: sum(entry.num_bytes for entry in found if entry.section is section) for section in Section
+    }
+    total = sum(bytes_by_section.values())
     if as_json:
-        record = {"directory": str(root()), "num_bytes": total, "max_bytes": MAX_BYTES, "parts": bytes_by_part}
+        record = {"directory": str(root()), "num_bytes": total, "max_bytes": MAX_BYTES, "sections": bytes_by_section}
         print(json.dumps(record, indent=2))
         return
     print(f"{root()}: {_size(total)}; beyond {_size(MAX_BYTES)}, what has not been used for longest goes")
-    print_rows([(part, _size(num_bytes)) for part, num_bytes in bytes_by_part.items()])
+    print_rows([(section, _size(num_bytes)) for section, num_bytes in bytes_by_section.items()])
 
 
 @cache_app.command("clear")
-def cache_clear(parts: Parts = None, as_json: AsJson = False) -> None:
+def cache_clear(sections: Sections = None, as_json: AsJson = False) -> None:
     """Remove what is kept; the next start makes it again. Nobody else may be using it."""
-    found = _entries(parts)
+    found = _entries(sections)
     for entry in found:
         remove(*entry.paths)
-    if left := _entries(parts):
+    if left := _entries(sections):
         raise InputError(f"{left[0].paths[0]}: cannot be removed")
     num_bytes = sum(entry.num_bytes for entry in found)
     if as_json:
@@ -64,8 +66,8 @@ def cache_clear(parts: Parts = None, as_json: AsJson = False) -> None:
     print(f"{root()}: {len(found)} entries removed, {_size(num_bytes)}")
 
 
-def _entries(parts: list[Part] | None) -> list[Entry]:
-    return [entry for entry in entries() if not parts or entry.part in parts]
+def _entries(sections: list[Section] | None) -> list[Entry]:
+    return [entry for entry in entries() if not sections or entry.section in sections]
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def _record(entry: Entry) -> dict[str, Any]:
 
 def _key(entry: Entry) -> "CompileKey | None":
     """What a bundle was compiled from."""
-    if entry.part is not Part.COMPILED:
+    if entry.section is not Section.COMPILED:
         return None
     from waterclock.runtime.compile_key import read_key
 

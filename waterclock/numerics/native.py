@@ -25,7 +25,7 @@ from numba.core.caching import (
 
 from waterclock.atomic import new_file, write_atomically
 from waterclock.errors import InputError
-from waterclock.kept import CacheError, Part, directory, mark_used
+from waterclock.kept import CacheError, Section, directory, mark_used
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SUM_SUFFIX = ".sha256"
@@ -45,7 +45,7 @@ class _Locator(_CacheLocator):
         self._py_file, version = file, f"{numba.__version__} {sys.version}"
         named = f"{function.__module__}\0{function.__qualname__}\0{version}\0".encode()
         self._stamp = hashlib.sha256(named + Path(file).read_bytes()).hexdigest()
-        self._path = directory(Part.NATIVE) / f"{function.__name__}-{self._stamp[:32]}"
+        self._path = directory(Section.NATIVE) / f"{function.__name__}-{self._stamp[:32]}"
 
     def get_cache_path(self) -> str:
         return str(self._path)

@@ -6,6 +6,7 @@ made anew where it is damaged; where nothing can be kept, nothing is.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from waterclock.chip import Chip
 from waterclock.errors import InputError, WaterclockError
 from waterclock.frontends.model_path import find_model
 from waterclock.isa.program import Program
-from waterclock.kept import CacheError, Part, directory, keep, kept, mark_used, prune, remove
+from waterclock.kept import CacheError, Section, directory, keep, kept, mark_used, prune, remove
 from waterclock.quantize.scheme import Scheme
 from waterclock.runtime.bundle import Bundle, Phase, silent
 from waterclock.runtime.compile_key import CompileKey, compile_key, nearest, read_key
@@ -52,13 +53,13 @@ class Cache:
         """The bundle that was kept of a model, or that is built and kept now; errors as from `build`."""
         path = find_model(reference)
         try:
-            place = directory(Part.COMPILED)
+            place = directory(Section.COMPILED)
         except CacheError as error:
             self.note(f"not used: {error}")
             return _built(path, chip, context, phase, prefill=prefill)
-        phase("loading")
+        phase("hashing")
         key = compile_key(file_sha256(path), chip, context, Scheme(), prefill=prefill)
-        found = self._found(key, place)
+        found = self._found(key, place, phase)
         if isinstance(found, Bundle):
             self.note(f"used what was compiled before, {key.sha256[:SHOWN_CHARACTERS]}")
             return found
@@ -82,12 +83,15 @@ class Cache:
             keep(path, save_tensors(ready_to_arrays(ready)))
         return ready
 
-    def _found(self, key: CompileKey, place: Path) -> Bundle | str:
+    def _found(self, key: CompileKey, place: Path, phase: Phase) -> Bundle | str:
         """The bundle that was kept under a key, or why there is none."""
         folder = place / key.sha256
-        if folder.is_symlink() or not folder.is_dir():
+        if not os.path.lexists(folder):
             return _why_not(key, place)
+        phase("loading")
         try:
+            if folder.is_symlink():
+                raise InputError(f"{folder}: is a link")
             bundle = load_bundle(folder, late=True)
             _check_is_of(bundle, key, folder)
         except WaterclockError as error:
@@ -103,14 +107,21 @@ class Cache:
             return bundle
         try:
             write_atomically(note, key.to_json() + "\n")
-            if not folder.exists():  # else another process was faster
-                save_bundle(bundle, folder)
+            _save_unless_there(bundle, folder)
             prune()
             return load_bundle(folder, late=True)
         except InputError as error:
             self.note(f"not kept: {error}")
-            note.unlink(missing_ok=True)
+            remove(note)
         return bundle
+
+
+def _save_unless_there(bundle: Bundle, folder: Path) -> None:
+    try:
+        save_bundle(bundle, folder)
+    except InputError:
+        if not folder.is_dir():  # else another process was faster
+            raise
 
 
 def _built(path: Path, chip: Chip, context: int, phase: Phase, *, prefill: bool) -> Bundle:
@@ -123,7 +134,7 @@ def _proof(stored_sha256: str) -> Path | None:
     """Where the proof of such a program is kept; None where nothing can be."""
     sha256 = hashlib.sha256(f"{stored_sha256} {sources_sha256(*PROVER_PARTS)}".encode()).hexdigest()
     try:
-        return directory(Part.PROVEN) / f"{sha256}{PROOF_SUFFIX}"
+        return directory(Section.PROVEN) / f"{sha256}{PROOF_SUFFIX}"
     except CacheError:
         return None
 

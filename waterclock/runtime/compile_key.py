@@ -50,7 +50,7 @@ class CompileKey:
 
     def differences(self, before: "CompileKey") -> tuple[str, ...]:
         """What has changed since another key, each in a few words."""
-        names = dict.fromkeys([*before.facts, *self.facts])
+        names = dict.fromkeys([*self.facts, *before.facts])
         pairs = ((name, before.facts.get(name, "none"), self.facts.get(name, "none")) for name in names)
         return tuple(_told(name, old, new) for name, old, new in pairs if old != new)
 

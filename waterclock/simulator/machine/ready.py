@@ -27,7 +27,8 @@ _ARRAYS: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
 _TAPE_NUMBERS = tuple(field.name for field in fields(Tape) if field.name not in {*_ARRAYS, "stretch"})
 _STRETCH_NUMBERS = ("outer_runs", "inner_runs", "num_tokens")
 _NUM_NUMBERS = len(_TAPE_NUMBERS) + len(_STRETCH_NUMBERS)
-_LENGTH = "length_cycles"
+_PROGRAM = "program"
+"""The array with the cycles of a launch and the number of tapes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ def made_ready(linked: Linked) -> Ready:
 
 def ready_to_arrays(ready: Ready) -> dict[str, npt.NDArray[Any]]:
     """All but program and chip: "TAPE.NAME" for each array of each tape, "TAPE.numbers" for the rest of it."""
-    tensors: dict[str, npt.NDArray[Any]] = {_LENGTH: np.array([ready.length_cycles], np.int64)}
+    tensors: dict[str, npt.NDArray[Any]] = {_PROGRAM: np.array([ready.length_cycles, len(ready.tapes)], np.int64)}
     for number, tape in enumerate(ready.tapes):
         numbers = [getattr(tape, name) for name in _TAPE_NUMBERS]
         numbers += [getattr(tape.stretch, name) for name in _STRETCH_NUMBERS]
@@ -58,9 +59,8 @@ def ready_to_arrays(ready: Ready) -> dict[str, npt.NDArray[Any]]:
 
 def ready_from_arrays(tensors: Tensors, program: Program, chip: Chip) -> Ready:
     """The inverse. InputError for what is missing or of another type or shape."""
-    num_tapes = (len(tensors) - 1) // (1 + len(_ARRAYS))
-    (length,) = _array(tensors, _LENGTH, np.int64, (1,)).tolist()
-    return Ready(program, chip, length, tuple(_tape(tensors, number) for number in range(num_tapes)))
+    length_cycles, num_tapes = _array(tensors, _PROGRAM, np.int64, (2,)).tolist()
+    return Ready(program, chip, length_cycles, tuple(_tape(tensors, number) for number in range(num_tapes)))
 
 
 def _tape(tensors: Tensors, number: int) -> Tape:
