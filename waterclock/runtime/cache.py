@@ -55,16 +55,18 @@ class Cache:
         try:
             place = directory(Section.COMPILED)
         except CacheError as error:
+            bundle = _built(path, chip, context, phase, prefill=prefill)
             self.note(f"not used: {error}")
-            return _built(path, chip, context, phase, prefill=prefill)
+            return bundle
         phase("hashing")
         key = compile_key(file_sha256(path), chip, context, Scheme(), prefill=prefill)
         found = self._found(key, place, phase)
         if isinstance(found, Bundle):
             self.note(f"used what was compiled before, {key.sha256[:SHOWN_CHARACTERS]}")
             return found
-        self.note(f"compiling: {found}")
-        return self._kept(_built(path, chip, context, phase, prefill=prefill), key, place)
+        bundle = _built(path, chip, context, phase, prefill=prefill)
+        self.note(f"compiled: {found}")  # now: what is refused is one line
+        return self._kept(bundle, key, place)
 
     def prove(self, program: Program, chip: Chip) -> Ready:
         """The program, ready to run: proven before in just these bytes by these sources, or proven now.
