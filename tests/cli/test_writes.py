@@ -3,6 +3,7 @@
 The commands are found: a parameter that is a path must be among those that are read or those that are written here.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -84,12 +85,15 @@ def test_every_path_is_read_or_written_here() -> None:
     assert set(paths_of(app)) == {*WRITTEN, *WRITTEN_LATE, *READ, *BY_TOOLS}
 
 
-def cases(*tables: dict[str, Written]) -> list[Any]:
+def cases(table: dict[str, Written], *slow: str) -> list[Any]:
+    """All of a table, by name; those whose names begin so are slow."""
     missing = tools.missing_tools()
     skipped = pytest.mark.skipif(missing is not None, reason=str(missing))
     return [
-        pytest.param(case, id=name, marks=(pytest.mark.rtl, skipped) if case.needs_rtl else ())
-        for table in tables for name, case in table.items()
+        pytest.param(case, id=name, marks=[
+            *((pytest.mark.rtl, skipped) if case.needs_rtl else ()), *([pytest.mark.slow] if name.startswith(slow) else ()),
+        ])
+        for name, case in table.items()
     ]  # fmt: skip
 
 
@@ -115,7 +119,7 @@ def refused(outcome: tuple[int, str, str], *said: str) -> None:
     assert any(one in err for one in said), err
 
 
-@pytest.mark.parametrize("case", cases(WRITTEN, WRITTEN_LATE))
+@pytest.mark.parametrize("case", cases(WRITTEN | WRITTEN_LATE))
 def test_a_place_where_nothing_can_be_is_one_line(write, tmp_path: Path, case: Written) -> None:
     refused(write(case, tmp_path / "no" / case.name), "there is no folder")
     (tmp_path / case.name).mkdir()
@@ -152,14 +156,14 @@ def read_only(path: Path) -> Generator[Path]:
     path.chmod(0o755)
 
 
-@pytest.mark.parametrize("case", cases(WRITTEN, WRITTEN_LATE))
+@pytest.mark.parametrize("case", cases(WRITTEN | WRITTEN_LATE))
 def test_a_folder_that_cannot_be_written_is_one_line(write, tmp_path: Path, case: Written) -> None:
     with read_only(tmp_path / "read-only") as place:
         refused(write(case, place / case.name), "Permission denied", "Read-only file system")
         assert list(place.iterdir()) == []
 
 
-@pytest.mark.parametrize("case", cases(WRITTEN))
+@pytest.mark.parametrize("case", cases(WRITTEN, "rtl", "compile"))
 def test_a_full_disk_is_one_line_and_nothing_is_left(write, tmp_path: Path, case: Written) -> None:
     with mounted(tmp_path / "small", "size=8k") as place:
         (place / "taken").write_bytes(bytes(4096))
@@ -167,13 +171,14 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(write, tmp_path: Path, case
         assert [path.name for path in place.iterdir()] == ["taken"]
 
 
-@pytest.mark.parametrize("case", cases(WRITTEN))
+@pytest.mark.parametrize("case", cases(WRITTEN, "rtl"))
 def test_a_file_that_may_not_grow_is_one_line_and_nothing_is_left(write, tmp_path: Path, case: Written) -> None:
     if not case.takes_folder:
         (tmp_path / case.name).write_text("before")
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
     with files_no_larger_than(100):
-        refused(write(case, tmp_path / case.name), "File too large")
+        refused(write(case, tmp_path / case.name), "File too large", "File size limit exceeded")
+        gc.collect()  # what Amaranth had begun, while its warning of that is off
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
@@ -192,6 +197,7 @@ for name in ("replace", "rename"):
 sys.argv = ["waterclock", *{arguments!r}]
 main()
 """
+NOTED = b"waterclock: cache: compiled: this model has not been compiled before\n"
 SAID = {signal.SIGINT: (130, b"waterclock: interrupted\n"), signal.SIGTERM: (143, b"")}
 
 
@@ -207,11 +213,11 @@ def interrupt(command: list[str], place: Path, stop: signal.Signals, environment
         assert any(path.name.endswith(".partial") for path in place.iterdir())
         process.send_signal(stop)
         code = process.wait(60)
-        assert (code, process.stderr.read()) == SAID[stop]
+        assert (code, process.stderr.read().removeprefix(NOTED)) == SAID[stop]
 
 
 @pytest.mark.parametrize(("name", "stop"), [
-    ("compile --output", signal.SIGTERM), ("trace --output", signal.SIGINT),
+    ("trace --output", signal.SIGINT),
     ("inspect --schedule", signal.SIGTERM), ("chip show --svg", signal.SIGINT),
 ])  # fmt: skip
 def test_an_interrupt_leaves_nothing(
