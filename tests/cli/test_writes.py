@@ -88,13 +88,12 @@ def test_every_path_is_read_or_written_here() -> None:
 def cases(table: dict[str, Written], *slow: str) -> list[Any]:
     """All of a table, by name; those whose names begin so are slow."""
     missing = tools.missing_tools()
-    skipped = pytest.mark.skipif(missing is not None, reason=str(missing))
-    return [
-        pytest.param(case, id=name, marks=[
-            *((pytest.mark.rtl, skipped) if case.needs_rtl else ()), *([pytest.mark.slow] if name.startswith(slow) else ()),
-        ])
-        for name, case in table.items()
-    ]  # fmt: skip
+    rtl = (pytest.mark.rtl, pytest.mark.skipif(missing is not None, reason=str(missing)))
+
+    def marks(name: str) -> list[pytest.MarkDecorator]:
+        return [*(rtl if table[name].needs_rtl else ()), *([pytest.mark.slow] if name.startswith(slow) else ())]
+
+    return [pytest.param(case, id=name, marks=marks(name)) for name, case in table.items()]
 
 
 @pytest.fixture
