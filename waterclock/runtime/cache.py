@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -21,7 +21,7 @@ from waterclock.chip import Chip
 from waterclock.errors import InputError, WaterclockError
 from waterclock.frontends.model_path import find_model
 from waterclock.isa.program import Program
-from waterclock.kept import CacheError, Section, directory, keep, kept, mark_used, prune, remove
+from waterclock.kept import CacheError, Section, directory, entries, keep, kept, mark_used, prune, remove
 from waterclock.quantize.scheme import Scheme
 from waterclock.runtime.bundle import Bundle, Phase, silent
 from waterclock.runtime.compile_key import CompileKey, compile_key, nearest, read_key
@@ -46,6 +46,7 @@ class Cache:
     """What is kept from one process to the next in the cache directory (`waterclock.kept`)."""
 
     note: Note = silent
+    _said: set[str] = field(default_factory=set[str], compare=False)
 
     def bundle(
         self, reference: str | Path, chip: Chip, context: int, phase: Phase = silent, *, prefill: bool = True
@@ -56,16 +57,17 @@ class Cache:
             place = directory(Section.COMPILED)
         except CacheError as error:
             bundle = _built(path, chip, context, phase, prefill=prefill)
-            self.note(f"not used: {error}")
+            self._say_once(f"not used: {error}")
             return bundle
         phase("hashing")
-        key = compile_key(file_sha256(path), chip, context, Scheme(), prefill=prefill)
+        key = compile_key(_model_sha256(path), chip, context, Scheme(), prefill=prefill)
         found = self._found(key, place, phase)
         if isinstance(found, Bundle):
             self.note(f"used what was compiled before, {key.sha256[:SHOWN_CHARACTERS]}")
             return found
         bundle = _built(path, chip, context, phase, prefill=prefill)
         self.note(f"compiled: {found}")  # now: what is refused is one line
+        phase("keeping")
         return self._kept(bundle, key, place)
 
     def prove(self, program: Program, chip: Chip) -> Ready:
@@ -73,8 +75,11 @@ class Cache:
 
         LinkError where its proof fails.
         """
-        is_as_stored = program.stored_sha256 != "" and program.chip_sha256 == chip.sha256
-        path = _proof(program.stored_sha256) if is_as_stored else None
+        try:
+            path = _proof(program, chip)
+        except CacheError as error:
+            self._say_once(f"not used: {error}")
+            return proven(program, chip)
         if path is None:
             return proven(program, chip)
         if (data := kept(path)) is not None:
@@ -85,11 +90,16 @@ class Cache:
             keep(path, save_tensors(ready_to_arrays(ready)))
         return ready
 
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.note(text)
+
     def _found(self, key: CompileKey, place: Path, phase: Phase) -> Bundle | str:
         """The bundle that was kept under a key, or why there is none."""
         folder = place / key.sha256
         if not os.path.lexists(folder):
-            return _why_not(key, place)
+            return _why_not(key)
         phase("loading")
         try:
             if folder.is_symlink():
@@ -132,19 +142,25 @@ def _built(path: Path, chip: Chip, context: int, phase: Phase, *, prefill: bool)
     return build(path, chip, context, phase, prefill=prefill)
 
 
-def _proof(stored_sha256: str) -> Path | None:
-    """Where the proof of such a program is kept; None where nothing can be."""
-    sha256 = hashlib.sha256(f"{stored_sha256} {sources_sha256(*PROVER_PARTS)}".encode()).hexdigest()
+def _model_sha256(path: Path) -> str:
     try:
-        return directory(Section.PROVEN) / f"{sha256}{PROOF_SUFFIX}"
-    except CacheError:
+        return file_sha256(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _proof(program: Program, chip: Chip) -> Path | None:
+    """Where the proof of a program is kept; None for one that is for another chip, or not as it was stored."""
+    if not program.stored_sha256 or program.chip_sha256 != chip.sha256:
         return None
+    sha256 = hashlib.sha256(f"{program.stored_sha256} {sources_sha256(*PROVER_PARTS)}".encode()).hexdigest()
+    return directory(Section.PROVEN) / f"{sha256}{PROOF_SUFFIX}"
 
 
-def _why_not(key: CompileKey, place: Path) -> str:
+def _why_not(key: CompileKey) -> str:
     """Why nothing is kept under a key: what has changed since the nearest that is."""
-    paths = sorted(place.glob(f"*{KEY_SUFFIX}"), key=lambda path: (path.stat().st_mtime, path.name))
-    before = nearest(key, [found for path in paths if (found := read_key(path))])
+    paths = [path for entry in entries() if entry.section is Section.COMPILED for path in entry.paths]
+    before = nearest(key, [found for path in paths if path.suffix == KEY_SUFFIX and (found := read_key(path))])
     if before is None:
         return "this model has not been compiled before"
     told = key.differences(before) or ("what was compiled has been removed",)
