@@ -1,13 +1,16 @@
-"""`python -m benchmarks`: what a real model takes on this host, then the virtual machine part by part, then the RTL."""
+"""`python -m benchmarks`: what a real model takes on this host, its start, the virtual machine in parts, the RTL."""
 
-from benchmarks import machine, rtl
+from benchmarks import machine, rtl, start
 from waterclock.cli.bench import bench
 
 
 def main() -> None:
     for title, run in (
-        ("SmolLM2-135M on the demonstrator", bench), ("Virtual machine", machine.main), ("RTL of tiny", rtl.main),
-    ):  # fmt: skip
+        ("SmolLM2-135M on the demonstrator", bench),
+        ("From the start of a process to its first token", start.main),
+        ("Virtual machine", machine.main),
+        ("RTL of tiny", rtl.main),
+    ):
         print(f"\n{title}\n")
         run()
 

@@ -36,7 +36,7 @@ def test_eval_prints_the_figures_of_the_api(run, model_path: Path, folder: Path,
 
 def test_a_model_is_compiled_for_the_window(run, model_path: Path, folder: Path, text: Path) -> None:
     arguments = ("--text", str(text), *OPTIONS)
-    compiled = run("eval", str(model_path), *arguments, "--chip", "tiny")
+    compiled = run("eval", str(model_path), *arguments, "--chip", "tiny", "--no-cache")
     assert compiled == run("eval", str(folder), "--reference", str(model_path), *arguments)
     assert "30 in windows of 16 tokens" in compiled[1]
 

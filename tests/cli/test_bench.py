@@ -5,7 +5,8 @@ from pathlib import Path
 
 
 def test_bench_times_every_phase(run, model_path: Path, folder: Path) -> None:
-    code, out, err = run("bench", str(model_path), "--chip", "tiny", "--context", "32", "--tokens", "3", "--json")
+    options = ("--chip", "tiny", "--context", "32", "--tokens", "3", "--json", "--no-cache")
+    code, out, err = run("bench", str(model_path), *options)
     assert (code, err) == (0, "")
     seconds = json.loads(out)["seconds"]
     assert set(seconds) == {"loading", "quantizing", "compiling", "linking", "token", "numpy_products"}

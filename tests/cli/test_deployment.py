@@ -13,7 +13,7 @@ from waterclock.isa.assembly import assemble
 from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.deployment_file import bundle_sha256
 
-OPTIONS = ("--chip", "tiny", "--context", "32")
+OPTIONS = ("--chip", "tiny", "--context", "32", "--no-cache")
 
 
 def test_compile_writes_the_folder_that_the_api_writes(run, model_path: Path, folder: Path, tmp_path: Path) -> None:

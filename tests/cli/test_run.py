@@ -120,7 +120,9 @@ def test_a_prompt_that_is_no_text_is_one_line(
 
 def test_a_model_is_compiled_on_the_way(run, model_path: Path, folder: Path) -> None:
     options = ("hello", "--raw", "--json", "--context", "32")
-    assert run("run", str(model_path), *options, "--chip", "tiny")[1] == run("run", str(folder), *options)[1]
+    assert (
+        run("run", str(model_path), *options, "--chip", "tiny", "--no-cache")[1] == run("run", str(folder), *options)[1]
+    )
 
 
 def test_the_prompt_may_come_on_stdin(run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

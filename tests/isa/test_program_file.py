@@ -13,9 +13,10 @@ from safetensors.numpy import save as save_tensors
 
 from tests.isa.strategies import legal_queues
 from waterclock.chip import load
-from waterclock.errors import WaterclockError
+from waterclock.errors import InputError, WaterclockError
 from waterclock.isa.assembly import assemble, disassemble_program
-from waterclock.isa.program import FLOW, NO_PRODUCER, Object, Output, Param, Program, Role, Space, empty_flow
+from waterclock.isa.causes import IllegalEntry
+from waterclock.isa.program import NO_PRODUCER, Object, Output, Param, Program, Role, Space, empty_flow
 from waterclock.isa.program_file import program_from_arrays, program_sha256, program_to_arrays
 from waterclock.isa.record import Records
 
@@ -77,10 +78,31 @@ def test_programs_survive(data: st.DataObject) -> None:
     assert program_sha256(back) == program_sha256(program)
 
 
-def test_flow_rows_can_be_written_after_loading() -> None:
-    back = program_from_arrays(*stored(SAMPLE))
-    back.flow["mem0"]["object"][0] = 3
-    assert back.flow["mem0"].dtype == FLOW
+def test_what_was_stored_has_a_hash_and_cant_be_changed() -> None:
+    tensors, manifest = stored(SAMPLE)
+    back = program_from_arrays(tensors, manifest)
+    assert back.stored_sha256 == program_from_arrays(*stored(SAMPLE)).stored_sha256 != ""
+    for rows in (back.queues["mem0"], back.flow["mem0"]):
+        with pytest.raises(ValueError, match="read-only"):
+            rows[0] = rows[0]
+    assert SAMPLE.stored_sha256 == replace(back, name="another").stored_sha256 == ""
+    for name, tensor in tensors.items():
+        changed = {**tensors, name: tensor.copy()}
+        changed[name].reshape(-1).view(np.uint8)[0] ^= 1
+        assert program_from_arrays(changed, manifest, late=True).stored_sha256 != back.stored_sha256
+    longer = {**manifest, "length_cycles": manifest["length_cycles"] + 1}
+    assert program_from_arrays(tensors, longer).stored_sha256 != back.stored_sha256
+
+
+def test_what_is_decoded_late_is_refused_when_it_is_looked_at() -> None:
+    tensors, manifest = stored(SAMPLE)
+    tensors["queues.mem0"] = np.full_like(tensors["queues.mem0"], 0xFFFFFFFF)
+    with pytest.raises(IllegalEntry):
+        program_from_arrays(tensors, manifest)
+    late = program_from_arrays(tensors, manifest, "file", late=True)
+    assert list(late.queues) == list(SAMPLE.queues)
+    with pytest.raises(InputError, match=r"file: .*mem0"):
+        late.queues["mem0"]
 
 
 def test_what_the_hash_covers() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from waterclock.numerics import functions
 
 OPERATIONS = {np.add: "add", np.subtract: "sub", np.multiply: "mul"}
-TABLES = (functions.EXP2_SCALE, functions.RECIPROCAL_MULTIPLIER, functions.RECIPROCAL_SCALE, functions.RSQRT_MULTIPLIER,
-          functions.RSQRT_SCALE)  # fmt: skip
+TABLES = (functions.EXP2_SCALE, functions.RECIPROCAL_SEEDS, functions.RECIPROCAL_MULTIPLIER, functions.RECIPROCAL_SCALE,
+          functions.RSQRT_MULTIPLIER, functions.RSQRT_SCALE)  # fmt: skip
 IN_TABLES = np.concatenate(TABLES)
 
 

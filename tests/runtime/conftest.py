@@ -8,7 +8,8 @@ import pytest
 
 from tests.models import write_random_llama
 from waterclock.chip import Chip
-from waterclock.runtime.bundle import Bundle, build
+from waterclock.runtime.build import build
+from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.deployment_file import save_bundle
 from waterclock.runtime.device import Device
 from waterclock.runtime.model import Model, load_model

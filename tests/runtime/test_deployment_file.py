@@ -75,9 +75,12 @@ def test_the_bytes_do_not_depend_on_hash_order_or_threads(
     model_path: Path, folder: Path, tmp_path: Path, hash_seed: str, num_threads: str
 ) -> None:
     threads = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"], num_threads)
-    command = [sys.executable, "-m", "waterclock", "compile", str(model_path), "-o", str(tmp_path / "again")]
+    options = ["--chip", "tiny", "--context", "32", "--no-cache"]
+    command = [sys.executable, "-m", "waterclock", "compile", str(model_path), "-o", str(tmp_path / "again"), *options]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, **threads}
-    subprocess.run([*command, "--chip", "tiny", "--context", "32"], env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [*command, "--chip", "tiny", "--context", "32", "--no-cache"], env=environment, check=True, capture_output=True
+    )
     assert bundle_sha256(tmp_path / "again") == bundle_sha256(folder)
 
 

@@ -11,7 +11,8 @@ from waterclock.chip import Chip
 from waterclock.compiler.deployment import Deployment
 from waterclock.errors import InputError
 from waterclock.quantize import Scheme
-from waterclock.runtime.bundle import Bundle, origin_of
+from waterclock.runtime.build import origin_of
+from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.deployment_file import save_bundle
 from waterclock.runtime.model import Model
 
@@ -19,7 +20,7 @@ from waterclock.runtime.model import Model
 def test_a_folder_runs_without_the_models_file(model_path: Path, tiny: Chip, tmp_path: Path) -> None:
     gguf = Path(shutil.copy(model_path, tmp_path / "copy.gguf"))
     phases: list[str] = []
-    fresh = LLM(gguf, chip="tiny", context=16, phase=phases.append)
+    fresh = LLM(gguf, chip="tiny", context=16, phase=phases.append, cache=None)
     assert phases == ["loading", "quantizing", "compiling", "linking"]
     save_bundle(fresh.bundle, tmp_path / "folder")
     gguf.unlink()

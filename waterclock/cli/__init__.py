@@ -6,6 +6,7 @@ What a command needs is imported inside it, so that `waterclock --help` and wron
 from waterclock.cli import (
     accuracy,
     bench,
+    cache,
     chat,
     chip,
     deployment,
@@ -22,6 +23,7 @@ from waterclock.cli.entry import main
 __all__ = [
     "accuracy",
     "bench",
+    "cache",
     "chat",
     "chip",
     "deployment",

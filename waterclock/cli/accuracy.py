@@ -7,28 +7,28 @@ from typing import Annotated
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip, text_of
+from waterclock.cli.app import AsJson, ModelOrFolder, Target, app, text_of
+from waterclock.cli.records import with_records
 from waterclock.cli.terminal import counted, print_rows, progress
 from waterclock.errors import InputError
 
 
 @app.command("eval")
+@with_records
 def eval_(
     model: ModelOrFolder,
     text: Annotated[Path, typer.Option(metavar="FILE", help="UTF-8 text to predict")],
     num_tokens: Annotated[int, typer.Option("--tokens", help="use so many of its tokens")] = 1024,
     window: Annotated[int, typer.Option(help="tokens that are predicted in one go, from an empty context")] = 256,
     reference: Annotated[str | None, typer.Option(metavar="MODEL", help="the file that a folder was made from")] = None,
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     as_json: AsJson = False,
 ) -> None:
     """Perplexity, KL divergence and top-1 agreement of the chip's logits with the model's own in fp32."""
     import numpy as np
 
     from waterclock.runtime.accuracy import measure
-    from waterclock.runtime.llm import LLM
     from waterclock.runtime.model import load_model
 
     words = text_of(text)
@@ -44,9 +44,7 @@ def eval_(
             f"{text}: {len(words.encode())} bytes are no {num_tokens} tokens; give more text or less --tokens"
         )
     with progress() as phase:
-        llm = LLM(
-            model, chip=chosen_chip(chip, changes), context=context or (None if is_folder else window), phase=phase
-        )
+        llm = target.with_context(None if is_folder else window).llm(model, phase)
         phase("loading the reference")
         source = load_model(reference or model)
     if source.sha256 != llm.bundle.origin.model_sha256:

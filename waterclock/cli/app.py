@@ -1,5 +1,7 @@
 """What all commands share: the tree that they hang in, and options that mean the same everywhere."""
 
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,9 @@ from waterclock.errors import InputError
 
 if TYPE_CHECKING:
     from waterclock.chip import Chip
+    from waterclock.runtime.bundle import Bundle, Phase
+    from waterclock.runtime.cache import Cache
+    from waterclock.runtime.llm import LLM
 
 
 def commands(about: str) -> typer.Typer:
@@ -28,6 +33,9 @@ ChipOption = Annotated[
 ]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="change a field; repeatable")]
 Context = Annotated[int | None, typer.Option(help="positions of the context bucket: a multiple of the chip's lanes")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="compile and prove anew, and keep nothing (see: waterclock cache)")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
@@ -45,6 +53,41 @@ def chip_of(name: str, changes: list[str] | None) -> "Chip":
     return chip.with_fields(value_by_field) if value_by_field else chip
 
 
+@dataclass(frozen=True)
+class Target:
+    """What a model is compiled for, and whether what was compiled before will do."""
+
+    chip: ChipOption = None
+    changes: Changes = None
+    context: Context = None
+    no_cache: NoCache = False
+
+    def with_context(self, context: int | None) -> "Target":
+        """The same with this context, where none was given."""
+        return replace(self, context=self.context or context)
+
+    @property
+    def chosen_chip(self) -> "Chip | None":
+        """The chip that the options name, as `chosen_chip` has it."""
+        return chosen_chip(self.chip, self.changes)
+
+    @property
+    def cache(self) -> "Cache | None":
+        return cache_unless(self.no_cache)
+
+    def bundle(self, model: "str | Path | Bundle", phase: "Phase") -> "Bundle":
+        """The bundle of a model or in a folder, as `open_bundle` has it."""
+        from waterclock.runtime.llm import open_bundle
+
+        return open_bundle(model, self.chosen_chip, self.context, phase, cache=self.cache)
+
+    def llm(self, model: str, phase: "Phase") -> "LLM":
+        """The model on its chip."""
+        from waterclock.runtime.llm import LLM
+
+        return LLM(model, chip=self.chosen_chip, context=self.context, phase=phase, cache=self.cache)
+
+
 def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":
     """The chip that the options name; None where they name none, so that a deployment may bring its own."""
     from waterclock.runtime.llm import DEFAULT_CHIP
@@ -52,6 +95,17 @@ def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":
     if name is None and not changes:
         return None
     return chip_of(DEFAULT_CHIP if name is None else name, changes)
+
+
+def cache_unless(no_cache: bool) -> "Cache | None":
+    """What keeps bundles and proofs; it says on stderr what it found, or why something is compiled."""
+    from waterclock.runtime.cache import Cache
+
+    return None if no_cache else Cache(_say_of_the_cache)
+
+
+def _say_of_the_cache(text: str) -> None:
+    print(f"waterclock: cache: {' '.join(text.split())}", file=sys.stderr)
 
 
 def check_utf8(name: str, text: str) -> None:

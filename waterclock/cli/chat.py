@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli import sampling as options
 from waterclock.cli.answer import shown, what_came, what_ran
-from waterclock.cli.app import Changes, ChipOption, Context, ModelOrFolder, app, check_utf8, chosen_chip
+from waterclock.cli.app import ModelOrFolder, Target, app, check_utf8
 from waterclock.cli.dialogue import next_line, noted_interrupts
 from waterclock.cli.entry import EXIT_REFUSED, refuse
+from waterclock.cli.records import with_records
+from waterclock.cli.sampling import SamplingOptions
 from waterclock.cli.terminal import progress
 from waterclock.errors import InputError
-from waterclock.runtime.sampling import GREEDY, Sampling
+from waterclock.runtime.sampling import Sampling
 
 if TYPE_CHECKING:
     from waterclock.runtime.conversation import Conversation, Turn
@@ -71,43 +72,24 @@ terminal it then ends with exit code {EXIT_REFUSED}. A line that begins with a s
 
 
 @app.command("chat", help=_ABOUT)
+@with_records
 def chat(
     model: ModelOrFolder,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="tell the model what it is")] = None,
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="stop an answer after so many tokens")] = None,
-    temperature: options.Temperature = GREEDY.temperature,
-    top_k: options.TopK = GREEDY.top_k,
-    top_p: options.TopP = GREEDY.top_p,
-    min_p: options.MinP = GREEDY.min_p,
-    repeat_penalty: options.RepeatPenalty = GREEDY.repetition_penalty,
-    repeat_window: options.RepeatWindow = GREEDY.repetition_window,
-    seed: options.Seed = GREEDY.seed,
-    stop: options.Stop = None,
-    logprobs: options.Logprobs = None,
+    options: SamplingOptions,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object, in one line, for each turn")] = False,
 ) -> int:
     from waterclock.runtime.conversation import Conversation
-    from waterclock.runtime.llm import LLM
 
-    sampling = Sampling(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repeat_penalty,
-        repetition_window=repeat_window,
-        seed=seed,
-        logprobs=logprobs,
-        stop_strings=tuple(stop or ()),
-    )
+    sampling = options.sampling
     check_utf8("--system", system or "")
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("stdin: is closed, so there are no messages")
     with progress() as phase:
-        llm = LLM(model, chip=chosen_chip(chip, changes), context=context, phase=phase)
+        llm = target.llm(model, phase)
     conversation = Conversation(llm, system=system or None, max_tokens=max_tokens, sampling=sampling)
     return _Chat(llm, conversation, sampling, as_json).run()
 

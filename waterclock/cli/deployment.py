@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelName, ModelOrFolder, app, chosen_chip
+from waterclock.cli.app import AsJson, ModelName, ModelOrFolder, Target, app
 from waterclock.cli.moment import show_moment
 from waterclock.cli.programs import ProgramOption, one_program
+from waterclock.cli.records import with_records
 from waterclock.cli.terminal import print_rows, progress
 from waterclock.errors import InputError
 
@@ -22,29 +23,29 @@ if TYPE_CHECKING:
 
 
 @app.command("compile")
+@with_records
 def compile_(
     model: ModelName,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="the folder to write; must be new")],
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compile a model for a chip into a folder that needs the model's file no more."""
     from waterclock.atomic import check_new
     from waterclock.runtime.deployment_file import save_bundle
-    from waterclock.runtime.llm import open_bundle
-    from waterclock.simulator.link import link
+    from waterclock.runtime.device import proven
 
     check_new(output)
     if Path(model).is_dir():
         raise InputError(f"{model}: is a folder; compile takes a model")
     with progress() as phase:
-        bundle = open_bundle(model, chosen_chip(chip, changes), context, phase)
+        bundle = target.bundle(model, phase)
         phase("linking")
+        prove = target.cache.prove if target.cache else proven
         for program in bundle.deployment.programs.values():
-            link(program, bundle.deployment.chip)
+            prove(program, bundle.deployment.chip)
         phase("writing")
         sha256 = save_bundle(bundle, output)
     if as_json:
@@ -103,19 +104,18 @@ def inspect(
 
 
 @app.command("check")
+@with_records
 def check(
     model: ModelOrFolder,
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a model or a compiled folder can run on a chip, and if not, why: it is compiled and proven."""
-    from waterclock.runtime.llm import open_bundle
     from waterclock.simulator.link import link
 
     with progress() as phase:
-        deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
+        deployment = target.bundle(model, phase).deployment
         phase("linking")
         for program in deployment.programs.values():
             link(program, deployment.chip)

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
+from waterclock.cli.app import AsJson, ModelOrFolder, Target, app
 from waterclock.cli.programs import ProgramsOption, some_programs
+from waterclock.cli.records import with_records
 from waterclock.cli.terminal import print_rows, progress
 
 if TYPE_CHECKING:
@@ -19,23 +20,22 @@ BOUNDS = ("low", "typical", "high")
 
 
 @app.command("energy")
+@with_records
 def energy(
     model: ModelOrFolder,
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     program: ProgramsOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what energy a token takes: what a launch does, counted exactly, times constants that have a source."""
     from waterclock.runtime.energy import Bill
-    from waterclock.runtime.llm import open_bundle
     from waterclock.silicon import load_energy_constants
     from waterclock.simulator.energy import count_activities
     from waterclock.simulator.link import link
 
     with progress() as phase:
-        deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
+        deployment = target.bundle(model, phase).deployment
         phase("linking")
         linked = [link(each, deployment.chip) for each in some_programs(deployment, program)]
         bills = [Bill(deployment.chip, count_activities(each), load_energy_constants()) for each in linked]

@@ -1,5 +1,6 @@
 """The entry point: whatever goes wrong becomes one line and an exit code."""
 
+import gc
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from typer.exceptions import TyperException
 from waterclock.cli.app import app
 from waterclock.errors import WaterclockError
 
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Garbage is looked for so often: what a model is read into is many objects, and next to none of them are garbage."""
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -19,6 +22,7 @@ EXIT_TERMINATED = 143
 def main() -> None:
     """Run a command. Whatever is refused is one line on stderr and exit code 2."""
     signal.signal(signal.SIGTERM, _terminated)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     sys.exit(_run(sys.argv[1:] or ["--help"]))
 
 

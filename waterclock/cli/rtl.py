@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, Context, app, chip_of, chosen_chip, commands
+from waterclock.cli.app import AsJson, Changes, Context, NoCache, app, cache_unless, chip_of, chosen_chip, commands
 from waterclock.cli.programs import ProgramsOption, some_programs
 from waterclock.cli.terminal import counted, print_rows, progress
 from waterclock.errors import InputError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from waterclock.chip import Chip
     from waterclock.compiler.deployment import Deployment
     from waterclock.runtime.bundle import Phase
+    from waterclock.runtime.cache import Cache
     from waterclock.runtime.rtl_check import CheckedToken, RtlCheck
 
 DEFAULT_RTL_CHIP = "tiny"
@@ -70,6 +71,7 @@ def verify(
     num_tokens: Annotated[int, typer.Option("--tokens", min=1, help="generate so many tokens")] = 8,
     first_token: Annotated[int, typer.Option("--first-token", min=0, help="the first token that is fed")] = 0,
     waveform: Annotated[Path, typer.Option(help="write the waveform around a difference here")] = Path("rtl.vcd"),
+    no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a model on the RTL beside the simulators: every change must be the same, in its cycle; else exit code 1."""
@@ -80,7 +82,7 @@ def verify(
     check_tools_to_run()
     begin = perf_counter()
     with progress() as phase:
-        deployment = _deployment(model, _chip_for(model, chip, changes), context, phase)
+        deployment = _deployment(model, _chip_for(model, chip, changes), context, cache_unless(no_cache), phase)
         check = _check_of(deployment, first_token, num_tokens, phase)
     tokens = list(counted(check.generate(first_token, num_tokens), num_tokens, "tokens"))
     seconds = perf_counter() - begin
@@ -133,14 +135,16 @@ def rtl_chip(name: str | None, changes: list[str] | None) -> "Chip":
     return chip_of(DEFAULT_RTL_CHIP if name is None else name, changes)
 
 
-def _deployment(model: str | None, chip: "Chip | None", context: int | None, phase: "Phase") -> "Deployment":
+def _deployment(
+    model: str | None, chip: "Chip | None", context: int | None, cache: "Cache | None", phase: "Phase"
+) -> "Deployment":
     from waterclock.compiler.compile import compile_model
     from waterclock.frontends.random_llama import random_llama
     from waterclock.quantize import Scheme, quantize
     from waterclock.runtime.llm import open_bundle
 
     if model is not None:
-        return open_bundle(model, chip, context, phase, prefill=False).deployment
+        return open_bundle(model, chip, context, phase, prefill=False, cache=cache).deployment
     phase("compiling a random model")
     made_for = chip or rtl_chip(None, None)
     return compile_model(quantize(random_llama(), Scheme()), made_for, context or 2 * made_for.lanes).deployment

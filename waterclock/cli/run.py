@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waterclock.cli import sampling as options
 from waterclock.cli.answer import shown, what_came, what_ran
-from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, check_utf8, chosen_chip
+from waterclock.cli.app import AsJson, ModelOrFolder, Target, app, check_utf8
+from waterclock.cli.records import with_records
+from waterclock.cli.sampling import SamplingOptions
 from waterclock.cli.terminal import progress
 from waterclock.errors import InputError
-from waterclock.runtime.sampling import GREEDY, Sampling
+from waterclock.runtime.sampling import Sampling
 
 if TYPE_CHECKING:
     from waterclock.runtime.generate import Completion
@@ -21,43 +22,24 @@ if TYPE_CHECKING:
 
 
 @app.command("run")
+@with_records
 def run(
     model: ModelOrFolder,
     prompt: Annotated[str | None, typer.Argument(help="what to say to it; read from stdin if missing")] = None,
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="stop after so many tokens")] = None,
-    temperature: options.Temperature = GREEDY.temperature,
-    top_k: options.TopK = GREEDY.top_k,
-    top_p: options.TopP = GREEDY.top_p,
-    min_p: options.MinP = GREEDY.min_p,
-    repeat_penalty: options.RepeatPenalty = GREEDY.repetition_penalty,
-    repeat_window: options.RepeatWindow = GREEDY.repetition_window,
-    seed: options.Seed = GREEDY.seed,
-    stop: options.Stop = None,
-    logprobs: options.Logprobs = None,
+    options: SamplingOptions,
     raw: Annotated[bool, typer.Option("--raw", help="continue the prompt as it is, without the chat template")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a language model on a chip. The answer goes to stdout, what it took to stderr."""
     from waterclock.runtime.generate import completion
-    from waterclock.runtime.llm import LLM
 
-    sampling = Sampling(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repeat_penalty,
-        repetition_window=repeat_window,
-        seed=seed,
-        logprobs=logprobs,
-        stop_strings=tuple(stop or ()),
-    )
+    sampling = options.sampling
     text = _prompt(prompt)
     with progress() as phase:
-        llm = LLM(model, chip=chosen_chip(chip, changes), context=context, phase=phase)
+        llm = target.llm(model, phase)
         ids = _tokens_of(llm, text, raw)
         llm.device.prepare(min(len(ids), llm.device.num_positions))
     start = time.perf_counter()

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from waterclock.cli.app import Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
+from waterclock.cli.app import ModelOrFolder, Target, app
 from waterclock.cli.programs import ProgramsOption, some_programs
+from waterclock.cli.records import with_records
 from waterclock.cli.terminal import progress
 from waterclock.errors import InputError
 
@@ -14,6 +15,7 @@ SUFFIXES = (".perfetto-trace", ".html")
 
 
 @app.command("trace")
+@with_records
 def trace(
     model: ModelOrFolder,
     output: Annotated[
@@ -22,9 +24,8 @@ def trace(
             "--output", "-o", metavar="FILE", help="*.perfetto-trace for ui.perfetto.dev, *.html for a browser"
         ),
     ],
-    chip: ChipOption = None,
-    changes: Changes = None,
-    context: Context = None,
+    *,
+    target: Target,
     program: ProgramsOption = None,
     launches: Annotated[int, typer.Option(min=1, help="launch the programs so many times over")] = 1,
     first: Annotated[int | None, typer.Option("--from", metavar="CYCLE", help="from this cycle on")] = None,
@@ -32,7 +33,6 @@ def trace(
 ) -> None:
     """Write what every queue issues in every cycle, by instruction and by the model operation that it serves."""
     from waterclock.atomic import check_writable, new_file
-    from waterclock.runtime.llm import open_bundle
     from waterclock.simulator.link import link
     from waterclock.simulator.trace import script, timeline, write_page, write_perfetto
 
@@ -40,7 +40,7 @@ def trace(
         raise InputError(f"--output {output}: must end in {' or '.join(SUFFIXES)}")
     check_writable(output)
     with progress() as phase:
-        deployment = open_bundle(model, chosen_chip(chip, changes), context, phase).deployment
+        deployment = target.bundle(model, phase).deployment
         phase("linking")
         programs = some_programs(deployment, program)
         scripts = {each.name: script(link(each, deployment.chip)) for each in programs}

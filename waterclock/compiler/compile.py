@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from waterclock.chip import Chip
 from waterclock.compiler.bound import bound
 from waterclock.compiler.context import LAST, NUM_PARAMS, POSITION, TOKEN, Placed, Shape
-from waterclock.compiler.deployment import Deployment, images
+from waterclock.compiler.deployment import DEFAULT_CONTEXT, Deployment, images
 from waterclock.compiler.emit import Emitted, emit
 from waterclock.compiler.explain import Explanation, explain
 from waterclock.compiler.issues import Scheduled
@@ -19,7 +19,6 @@ from waterclock.errors import InputError
 from waterclock.frontends.graph import Graph
 from waterclock.isa.program import Output, Param, Program
 
-DEFAULT_CONTEXT = 256
 BUCKETS = (256, 512, 1024, 2048, 4096)
 """Positions of the context buckets below the one that is asked for."""
 

@@ -6,7 +6,7 @@ half a character.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, cast
@@ -50,9 +50,12 @@ class Tokenizer:
 
     def bytes_of(self, token_id: int, *, skip_special: bool = True) -> bytes:
         """The bytes of one token, none for a special token that is skipped; raises InputError for an unknown id."""
-        if token_id not in self._bytes_by_id:
+        if token_id not in self._token_by_id:
             raise InputError(f"token id {token_id}: expected 0 to {self.vocab_size - 1}")
-        return b"" if skip_special and token_id in self.special_token_ids else self._bytes_by_id[token_id]
+        if token_id in self._added_by_id:
+            is_skipped = skip_special and token_id in self.special_token_ids
+            return b"" if is_skipped else self._added_by_id[token_id].encode()
+        return token_bytes(self._token_by_id[token_id])
 
     def stream(self, *, skip_special: bool = True) -> "TokenStream":
         """A decoder for tokens that come one by one."""
@@ -60,7 +63,7 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        return 1 + max(self._bytes_by_id)
+        return 1 + max(self._token_by_id)
 
     @cached_property
     def special_token_ids(self) -> frozenset[int]:
@@ -92,9 +95,13 @@ class Tokenizer:
         return backend
 
     @cached_property
-    def _bytes_by_id(self) -> Mapping[int, bytes]:
-        added = {id_: token.content.encode() for id_, token in self._backend.get_added_tokens_decoder().items()}
-        return {id_: token_bytes(token) for token, id_ in self._backend.get_vocab().items()} | added
+    def _token_by_id(self) -> dict[int, str]:
+        return {id_: token for token, id_ in self._backend.get_vocab().items()} | self._added_by_id
+
+    @cached_property
+    def _added_by_id(self) -> dict[int, str]:
+        """Tokens that stand for their own text."""
+        return {id_: token.content for id_, token in self._backend.get_added_tokens_decoder().items()}
 
 
 def canonical_json(document: str) -> str:

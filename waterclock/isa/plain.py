@@ -2,6 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -37,8 +38,11 @@ def from_plain(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
+_hints = cache(get_type_hints)
+
+
 def _record(kind: type, value: Any, where: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     if not isinstance(value, dict) or set(cast(dict[str, Any], value)) != set(hints):
         raise _refused(where, value, f"an object with the fields {', '.join(hints)}")
     return kind(**{name: from_plain(hint, value[name], f"{where}.{name}") for name, hint in hints.items()})

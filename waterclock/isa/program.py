@@ -6,7 +6,7 @@ absence, from instructions and timing alone, and refuses any difference.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -121,7 +121,8 @@ class Program:
 
     `queues` and `flow` are keyed by queue name (`chip.queues`) and hold INSTRUCTION and FLOW rows of equal length; a
     queue without entries is absent. `labels` names, for each queue, the model operation that an entry serves (index
-    into `operations`, -1 for none). `length_cycles` is what the compiler predicts.
+    into `operations`, -1 for none). `length_cycles` is what the compiler predicts. `stored_sha256` is there where the
+    program is as it was read, "" where it was made or changed: `replace` forgets it.
     """
 
     name: str
@@ -134,3 +135,4 @@ class Program:
     params: tuple[Param, ...]
     outputs: tuple[Output, ...]
     length_cycles: int
+    stored_sha256: str = field(init=False, default="", compare=False)

@@ -6,8 +6,9 @@ manifest, plain JSON values. A program's hash covers what runs, the words and th
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from waterclock.chip import SliceKind
 from waterclock.errors import InputError
+from waterclock.isa.causes import IllegalEntry
 from waterclock.isa.encoding import Words, decode_queue, encode_queue
 from waterclock.isa.layout import queue_kind, word_bits
 from waterclock.isa.plain import from_plain, to_plain
@@ -57,26 +59,77 @@ def program_to_arrays(program: Program) -> tuple[dict[str, npt.NDArray[Any]], di
     return tensors, to_plain(_manifest(program))
 
 
-def program_from_arrays(tensors: Tensors, manifest: Mapping[str, Any], source: str = "program") -> Program:
+class _Late(Mapping[str, Records]):
+    """Queues that are decoded from their words when one of them is first looked at."""
+
+    def __init__(self, words_by_queue: Mapping[str, Words], source: str) -> None:
+        self._words, self._source = words_by_queue, source
+
+    @cached_property
+    def _records(self) -> Mapping[str, Records]:
+        try:
+            return _decoded(self._words)
+        except IllegalEntry as error:
+            raise InputError(f"{self._source}: {error}") from error
+
+    def __getitem__(self, queue: str) -> Records:
+        return self._records[queue]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._words)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+
+def program_from_arrays(
+    tensors: Tensors,
+    manifest: Mapping[str, Any],
+    source: str = "program",
+    *,
+    late: bool = False,
+) -> Program:
     """The program that was stored. InputError, starting with `source`, for what is missing or does not fit;
-    IllegalEntry for a word that is no instruction."""
+    IllegalEntry for a word that is no instruction. If it is to be decoded `late`, that is an InputError, when the
+    queues are first looked at."""
     if manifest.get("format_version") != FORMAT_VERSION:
         raise InputError(f"{source}.format_version = {manifest.get('format_version')!r}: must be {FORMAT_VERSION}")
     facts = cast(Manifest, from_plain(Manifest, dict(manifest), source))
     kinds = {name: _kind(name, source) for name in facts.queues}
-    queues = {name: _words(tensors, name, kind, source) for name, kind in kinds.items()}
-    return Program(
+    words = {name: _words(tensors, name, kind, source) for name, kind in kinds.items()}
+    program = Program(
         name=facts.name,
         chip_sha256=facts.chip_sha256,
-        queues={name: decode_queue(words, kinds[name], name) for name, words in queues.items()},
-        flow={name: _flow(tensors, name, len(words), source) for name, words in queues.items()},
-        labels={name: _labels(tensors, name, len(words), source) for name, words in queues.items()},
+        queues=_Late(words, source) if late else _decoded(words),
+        flow={name: _flow(tensors, name, len(queue), source) for name, queue in words.items()},
+        labels={name: _labels(tensors, name, len(queue), source) for name, queue in words.items()},
         operations=facts.operations,
         objects=facts.objects,
         params=facts.params,
         outputs=facts.outputs,
         length_cycles=facts.length_cycles,
     )
+    object.__setattr__(program, "stored_sha256", _stored_sha256(tensors, facts))
+    return program
+
+
+def _decoded(words_by_queue: Mapping[str, Words]) -> dict[str, Records]:
+    return {name: _fixed(decode_queue(words, queue_kind(name), name)) for name, words in words_by_queue.items()}
+
+
+def _fixed(rows: Records) -> Records:
+    """The same rows, which nobody can change: the program's hash is to stay true."""
+    rows.flags.writeable = False
+    return rows
+
+
+def _stored_sha256(tensors: Tensors, facts: Manifest) -> str:
+    """Hexadecimal hash of everything that is stored of a program, its proof and labels too."""
+    digest = hashlib.sha256(json.dumps(to_plain(facts), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{tensor.dtype.str}{tensor.shape}\0".encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
 
 
 def program_sha256(program: Program) -> str:
@@ -130,7 +183,7 @@ def _words(tensors: Tensors, queue: str, kind: SliceKind, source: str) -> Words:
 
 def _flow(tensors: Tensors, queue: str, length: int, source: str) -> Records:
     rows = _tensor(tensors, f"flow.{queue}", _BYTE, (length, FLOW.itemsize), source)
-    return np.frombuffer(rows.tobytes(), FLOW).copy()
+    return _fixed(np.ascontiguousarray(rows).reshape(-1).view(FLOW))
 
 
 def _labels(tensors: Tensors, queue: str, length: int, source: str) -> npt.NDArray[np.int32]:

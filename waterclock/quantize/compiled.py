@@ -5,9 +5,11 @@ from typing import Any, TypeVar, cast
 
 from numba import njit  # pyright: ignore[reportUnknownVariableType]
 
+from waterclock.numerics.native import kept_native
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
     """Compile without fast-math, and keep that on disk."""
-    return cast(Any, njit)(cache=True, error_model="numpy")(function)
+    return kept_native(cast(Any, njit)(error_model="numpy")(function))

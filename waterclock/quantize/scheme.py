@@ -1,5 +1,6 @@
 """From a float Graph to the quantized Graph that the compiler lowers."""
 
+import gc
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from waterclock.quantize.rotate_products import rotate_products
 from waterclock.quantize.rotate_residual import rotate_residual
 from waterclock.quantize.rotate_values import rotate_values
 from waterclock.quantize.to_int8 import to_int8
+
+ROTATIONS = (rotate_residual, rotate_values, rotate_products)
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,9 @@ def quantize(graph: Graph, scheme: Scheme) -> Graph:
     The operations of the result are defined, bit for bit, by `waterclock.quantize.evaluate`.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused, not warned of
-        graph = fold_norm_gains(graph)
-        if scheme.rotate:
-            graph = rotate_residual(graph)
-            graph = rotate_values(graph)
-            graph = rotate_products(graph)
+        for rewrite in (fold_norm_gains, *(ROTATIONS if scheme.rotate else ())):
+            graph = rewrite(graph)
+            gc.collect()  # tracebacks in numba's compiler keep the graph before, all its weights
         quantized = to_int8(graph)
     _check_finite(quantized)
     return quantized

@@ -1,7 +1,7 @@
 """The builder: Verilog to C++ by Verilator, C++ to a shared library by g++, kept in a cache.
 
 A model is built once for each content (RTL, tools and flags), a library for each harness that it gets. Both are kept in
-a cache directory that only its owner can enter. Modules that are placed often stay modules in C++, and their functions
+the cache directory (`waterclock.kept`). Modules that are placed often stay modules in C++, and their functions
 are cut short: then Verilator finds most of them equal, and one serves all places.
 """
 
@@ -20,9 +20,12 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
+from waterclock.atomic import write_atomically
 from waterclock.errors import WaterclockError
+from waterclock.kept import Section, directory, mark_used, prune
 from waterclock.rtl.parts import Part
 from waterclock.rtl.tools import MissingTool, check_tools_to_run
+from waterclock.sources import sources_sha256
 
 TOP = "top"
 HEADER = f"V{TOP}.h"
@@ -40,7 +43,7 @@ SLOW_SUFFIX = "__Slow"
 """Verilator's mark on code that runs once; it is not worth optimising."""
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 SOURCE_PARTS = ("rtl", "isa", "chip", "numerics")
-"""The parts of the package that decide what RTL a chip becomes; Amaranth's version counts as a tool's."""
+"""What of the package decides what RTL a chip becomes; Amaranth's version counts as a tool's."""
 FILE_BYTES = 2_000_000
 """C++ that is compiled at a time: each time all headers are read once more."""
 
@@ -59,30 +62,31 @@ def sharing(parts: Iterable[Part]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sources_sha256() -> str:
+def _made_from() -> str:
     """A hash of every source that the RTL is made from, and of the tools."""
-    return _sha256(_package_sha256(), *_tool_versions())
+    return _sha256(sources_sha256(*SOURCE_PARTS), *_tool_versions())
 
 
 def noted(key: str, compile_: Callable[[], Path]) -> Path:
     """The library that was noted under this key, or that `compile_` gives, which is then noted."""
     check_tools_to_run()
-    note = cache_directory() / f"{_sha256(key, sources_sha256())}.txt"
-    path = cache_directory() / note.read_text() if note.exists() else None
+    note = directory(Section.RTL) / f"{_sha256(key, _made_from())}.txt"
+    path = directory(Section.RTL) / note.read_text() if note.exists() else None
     if path is None or not path.exists():
         path = compile_()
-        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-            (Path(work) / note.name).write_text(path.name)
-            (Path(work) / note.name).replace(note)
+        write_atomically(note, path.name)
+        prune()
+    mark_used(note)
+    mark_used(path)
     return path
 
 
 def compiled(rtl: str, configuration: str, harness: str) -> Path:
     """The library of this RTL, Verilator's configuration and harness, built unless it is there."""
-    path = cache_directory() / f"{_key(rtl, configuration, harness)}.so"
+    path = directory(Section.RTL) / f"{_key(rtl, configuration, harness)}.so"
     if not path.exists():
         model = _model(rtl, configuration)
-        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+        with tempfile.TemporaryDirectory(dir=directory(Section.RTL), prefix=".") as work:
             shutil.copy(model.with_suffix(".h"), Path(work) / HEADER)
             (Path(work) / "harness.cpp").write_text(harness)
             objects = (_object(_Unit(Path(work) / "harness.cpp", _compiler(Path(work)))), model, *_runtime())
@@ -93,12 +97,13 @@ def compiled(rtl: str, configuration: str, harness: str) -> Path:
 
 def _model(rtl: str, configuration: str) -> Path:
     """The object of this RTL, without a harness, and beside it the header that a harness needs; made unless there."""
-    path = cache_directory() / f"{_key(rtl, configuration)}.o"
-    if not path.exists():
-        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+    path = directory(Section.RTL) / f"{_key(rtl, configuration)}.o"
+    if not (path.exists() and path.with_suffix(".h").exists()):
+        with tempfile.TemporaryDirectory(dir=directory(Section.RTL), prefix=".") as work:
             _build({f"{TOP}.vlt": configuration, f"{TOP}.v": rtl}, Path(work), path.name)
             (Path(work) / HEADER).replace(path.with_suffix(".h"))
             (Path(work) / path.name).replace(path)
+    mark_used(path)
     return path
 
 
@@ -108,18 +113,6 @@ def _key(*parts: str) -> str:
 
 def _sha256(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def cache_directory() -> Path:
-    """Where libraries are kept, for the owner alone, for what lies there is run. WaterclockError if it is another's."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = home / "waterclock" / "rtl"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = path.lstat()
-    if path.is_symlink() or status.st_uid != os.getuid():
-        raise WaterclockError(f"{path}: belongs to somebody else; set XDG_CACHE_HOME to a directory of your own")
-    path.chmod(0o700)
-    return path
 
 
 def _build(text_by_source: Mapping[str, str], work: Path, name: str) -> None:
@@ -182,9 +175,9 @@ def _runtime() -> Iterator[Path]:
     include = _verilator_root() / "include"
     key = _sha256(*COMPILER_FLAGS, *_tool_versions())[:16]
     for name in RUNTIME:
-        path = cache_directory() / f"{key}-{name}.o"
+        path = directory(Section.RTL) / f"{key}-{name}.o"
         if not path.exists():
-            with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+            with tempfile.TemporaryDirectory(dir=directory(Section.RTL), prefix=".") as work:
                 compiled = Path(work) / path.name
                 _run(["g++", *COMPILER_FLAGS, f"-I{include}", "-c", include / name, "-o", compiled], Path(work))
                 compiled.replace(path)
@@ -197,14 +190,6 @@ def _verilator_root() -> Path:
     if spec is None or spec.origin is None:
         raise MissingTool("the RTL needs the Python package verilator")
     return Path(spec.origin).parent
-
-
-@cache
-def _package_sha256() -> str:
-    """A hash of every source that the RTL is made from."""
-    package = Path(__file__).parent.parent
-    paths = sorted(path for part in SOURCE_PARTS for path in (package / part).glob("*.py"))
-    return _sha256(*(f"{path.relative_to(package)}\0{path.read_text()}" for path in paths))
 
 
 @cache

@@ -11,7 +11,7 @@ from amaranth.back import verilog
 from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, UnusedElaboratable, Value
 from amaranth.lib import wiring
 
-from waterclock.errors import InputError
+from waterclock.errors import InputError, WaterclockError
 
 CLOCK, RESET = "clk", "rst"
 MAX_BITS = (1 << 16) - 4
@@ -57,12 +57,14 @@ class Parts:
 
     def module_text(self, component: wiring.Component, name: str) -> str:
         """The Verilog of a component that is placed as it is; its parts are added. Resets are asynchronous: a
-        synchronous one would be an operand of every next state."""
+        synchronous one would be an operand of every next state. WaterclockError where Yosys fails, on a full disk."""
         try:
             text = verilog.convert(component, name, self, emit_src=False, missing_domain=_domain)
-        except BaseException:
+        except BaseException as error:
             # What was begun stays unused, of which Amaranth would warn beside the error, or beside an interrupt.
             warnings.simplefilter("ignore", UnusedElaboratable)
+            if isinstance(error, verilog.YosysError):
+                raise WaterclockError(f"Yosys failed: {str(error).strip().splitlines()[-1]}") from error
             raise
         return "".join(_broken(line) for line in text.splitlines(keepends=True))
 

@@ -12,28 +12,28 @@ Nothing is used before its hash and its shape are checked.
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from waterclock.atomic import new_folder
 from waterclock.chip import Chip
-from waterclock.compiler.deployment import Deployment
+from waterclock.compiler.deployment import Deployment, blank_images, end_of
 from waterclock.compiler.explain import Explanation
 from waterclock.errors import InputError, WaterclockError
 from waterclock.frontends.graph import ModelConfig
 from waterclock.frontends.tokenizer import Tokenizer
 from waterclock.isa.plain import from_plain, to_plain
-from waterclock.isa.program import Object, Program
+from waterclock.isa.program import Object, Program, Space
 from waterclock.isa.program_file import Manifest as ProgramManifest
 from waterclock.isa.program_file import program_from_arrays, program_to_arrays
 from waterclock.runtime.bundle import Bundle, Origin
+from waterclock.runtime.tensor_file import Place, anywhere, file_sha256, read_tensors
 from waterclock.runtime.usage import KIND_BY_SPACE, capacities
 
 FORMAT_VERSION = 2
@@ -78,25 +78,36 @@ def save_bundle(bundle: Bundle, folder: Path) -> str:
     return _sha256(sums)
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """The bundle in a folder; InputError names the file that is missing, changed or malformed, and the field in it."""
-    contents = _verified(folder)
+def load_bundle(folder: Path, *, late: bool = False) -> Bundle:
+    """The bundle in a folder; InputError names the file that is missing, changed or malformed, and the field in it.
+
+    With `late`, the words of a program are decoded when they are first looked at, and refused then if they are no
+    instructions: all before it runs.
+    """
+    sums, contents = _read(folder / SUMS), {name: _read(folder / name) for name in (MANIFEST, TOKENIZER)}
+    found = {name: _sha256(data) for name, data in contents.items()}
+    _check_sums(folder, sums, found)
     manifest = _manifest(contents[MANIFEST], folder / MANIFEST)
     _check_objects(manifest, folder / MANIFEST)
-    memory = _tensors(contents[MEMORY], folder / MEMORY)
-    chip, place = manifest.chip, str(folder / MEMORY)
-    tile = (chip.lanes, chip.lanes)
+    with ThreadPoolExecutor(1) as reader:  # weights are read and hashed while the rest is looked at
+        images = reader.submit(_images, folder, manifest.chip, sums)
+        programs, found[PROGRAMS] = _tensors(folder / PROGRAMS, sums, anywhere)
+        program_by_name = _programs(manifest, programs, folder, late=late)
+        tokenizer = _tokenizer(contents[TOKENIZER], manifest.config, folder / TOKENIZER)
+        mem, reram, found[MEMORY] = images.result()
+    if _sums({name: found[name] for name in FILES}) != sums:
+        raise InputError(f"{folder / SUMS}: changed: holds more than the hashes of {', '.join(FILES)}")
     deployment = Deployment(
-        chip=chip,
+        chip=manifest.chip,
         config=manifest.config,
         max_context=manifest.max_context,
         objects=manifest.objects,
-        mem=_image(memory, "mem", np.int32, (chip.num_mem, chip.mem.num_words, chip.lanes), place),
-        reram=_image(memory, "reram", np.int8, (chip.num_mxm, chip.mxm.num_reram_tiles, *tile), place),
-        programs=_programs(manifest, _tensors(contents[PROGRAMS], folder / PROGRAMS), folder),
+        mem=mem,
+        reram=reram,
+        programs=program_by_name,
         explanations={entry.program.name: entry.explanation for entry in manifest.programs},
     )
-    return Bundle(deployment, _tokenizer(contents[TOKENIZER], manifest.config, folder / TOKENIZER), manifest.origin)
+    return Bundle(deployment, tokenizer, manifest.origin)
 
 
 def bundle_sha256(folder: Path) -> str:
@@ -121,24 +132,25 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
         objects=deployment.objects,
         programs=tuple(programs),
     )
-    images = {"mem": deployment.mem, "reram": deployment.reram}
+    images = {"mem": (deployment.mem, Space.MEM), "reram": (deployment.reram, Space.RERAM)}
     return {
         MANIFEST: json.dumps(to_plain(manifest), indent=1, ensure_ascii=False).encode() + b"\n",
-        MEMORY: save_tensors({name: np.ascontiguousarray(image) for name, image in images.items()}),
+        MEMORY: save_tensors(
+            {
+                name: np.ascontiguousarray(image[:, : end_of(deployment.objects, space)])
+                for name, (image, space) in images.items()
+            }
+        ),
         PROGRAMS: save_tensors(tensors),
         TOKENIZER: bundle.tokenizer.to_json().encode(),
     }
 
 
-def _verified(folder: Path) -> dict[str, bytes]:
-    """The contents of every file, each with the hash that SHA256SUMS states."""
-    stated = _read(folder / SUMS)
-    contents = {name: _read(folder / name) for name in FILES}
-    found = {name: _sha256(data) for name, data in contents.items()}
-    if stated == _sums(found):
-        return contents
-    changed = [name for name, hash_ in found.items() if _sums({name: hash_}) not in stated]
-    raise InputError(f"{folder / (changed or [SUMS])[0]}: changed: its hash is not the one in {SUMS}")
+def _check_sums(folder: Path, sums: bytes, sha256_by_name: Mapping[str, str]) -> None:
+    """InputError for a file whose hash is not among those that SHA256SUMS states."""
+    for name, sha256 in sha256_by_name.items():
+        if _sums({name: sha256}) not in sums:
+            raise InputError(f"{folder / name}: changed: its hash is not the one in {SUMS}")
 
 
 def _sums(sha256_by_name: Mapping[str, str]) -> bytes:
@@ -152,10 +164,14 @@ def _sha256(data: bytes) -> str:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path.parent}: is no deployment, {path.name} is missing") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path.parent}: is no deployment, {path.name} is missing")
+    return InputError(f"{path}: cannot be read: {error.strerror}")
 
 
 def _manifest(data: bytes, path: Path) -> Manifest:
@@ -182,35 +198,45 @@ def _check_objects(manifest: Manifest, path: Path) -> None:
             raise InputError(f"{path}: object {obj.name!r} lies in no memory of the chip: {obj.slice!r}, {obj.base}")
 
 
-def _tensors(data: bytes, path: Path) -> Tensors:
+def _tensors(path: Path, sums: bytes, place: Place) -> tuple[Tensors, str]:
+    """The tensors of a file that has the hash that is stated, and that hash."""
     try:
-        return load_tensors(data)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not safetensors: {error}") from None
+        tensors, sha256 = read_tensors(path, place)
+    except InputError:
+        _check_sums(path.parent, sums, {path.name: file_sha256(path)})
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    _check_sums(path.parent, sums, {path.name: sha256})
+    return tensors, sha256
 
 
-def _image(
-    tensors: Tensors, name: str, dtype: type[np.generic], whole: tuple[int, ...], place: str
-) -> npt.NDArray[Any]:
-    """The image of a memory of shape `whole`, which may end before its second axis does."""
-    if name not in tensors:
-        raise InputError(f"{place}: tensor {name} is missing")
-    image = tensors[name]
-    fits = (
-        image.ndim == len(whole)
-        and image.shape[1] <= whole[1]
-        and image.shape == (whole[0], image.shape[1], *whole[2:])
-    )
-    if image.dtype != dtype or not fits:
-        raise InputError(f"{place}: {name} is {image.dtype}{image.shape}, the chip has {np.dtype(dtype)}{whole}")
-    return image
+def _images(folder: Path, chip: Chip, sums: bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8], str]:
+    """MEM and ReRAM of the chip, read to where they stay, and the hash of their file, in which they may end before
+    their second axis does."""
+    mem, reram = blank_images(chip)
+    whole_by_name: Mapping[str, npt.NDArray[Any]] = {"mem": mem, "reram": reram}
+
+    def place(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        whole = whole_by_name.get(name)
+        if whole is None:
+            raise InputError(f"{folder / MEMORY}: tensor {name} is not of a deployment")
+        fits = len(shape) == whole.ndim and shape[1] <= whole.shape[1]
+        if dtype != whole.dtype or not fits or shape != (whole.shape[0], shape[1], *whole.shape[2:]):
+            raise InputError(f"{folder / MEMORY}: {name} is {dtype}{shape}, the chip has {whole.dtype}{whole.shape}")
+        return whole[:, : shape[1]]
+
+    tensors, sha256 = _tensors(folder / MEMORY, sums, place)
+    if missing := [name for name in whole_by_name if name not in tensors]:
+        raise InputError(f"{folder / MEMORY}: tensor {missing[0]} is missing")
+    return mem, reram, sha256
 
 
-def _programs(manifest: Manifest, tensors: Tensors, folder: Path) -> dict[str, Program]:
+def _programs(manifest: Manifest, tensors: Tensors, folder: Path, *, late: bool) -> dict[str, Program]:
     def one(facts: ProgramManifest) -> Program:
         prefix = f"{facts.name}/"
         own = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
-        return program_from_arrays(own, to_plain(facts), f"{folder / PROGRAMS}: {facts.name}")
+        return program_from_arrays(own, to_plain(facts), f"{folder / PROGRAMS}: {facts.name}", late=late)
 
     try:
         return {entry.program.name: one(entry.program) for entry in manifest.programs}

@@ -1,19 +1,28 @@
 """Device: a chip with a deployment loaded, which takes one token after the other, or many of them at a time."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from waterclock.chip import Chip
 from waterclock.compiler.deployment import TOKENS, Deployment
 from waterclock.errors import InputError
 from waterclock.isa.program import Object, Param, Program
-from waterclock.simulator.link import Linked, link
-from waterclock.simulator.machine import Launched, Machine
+from waterclock.simulator.link import link
+from waterclock.simulator.machine import Launched, Machine, Ready, made_ready
 from waterclock.simulator.state import State
+
+Prove = Callable[[Program, Chip], Ready]
+"""Makes a program ready to run, of which link has proven that it does what was meant."""
+
+
+def proven(program: Program, chip: Chip) -> Ready:
+    """The program, proven here and now. LinkError where its proof fails."""
+    return made_ready(link(program, chip))
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +32,13 @@ class Loaded:
     program: Program
     deployment: Deployment
     state: State
+    prove: Prove
     num_threads: int
 
     @cached_property
-    def linked(self) -> Linked:
-        """Linked when it is first needed. LinkError where its proof fails."""
-        return link(self.program, self.deployment.chip)
-
-    @cached_property
     def machine(self) -> Machine:
-        return Machine(self.linked, self.state, self.num_threads)
+        """Proven when it is first needed. LinkError where its proof fails."""
+        return Machine(self.prove(self.program, self.deployment.chip), self.state, self.num_threads)
 
     def param(self, name: str) -> Param:
         """A launch parameter; InputError if the program has none of this name."""
@@ -75,8 +81,8 @@ class Device:
     context bucket that will do; all of them share the cache.
     """
 
-    def __init__(self, deployment: Deployment, num_threads: int | None = None) -> None:
-        """Load the images and link the program for single tokens. LinkError where its proof fails.
+    def __init__(self, deployment: Deployment, prove: Prove = proven, num_threads: int | None = None) -> None:
+        """Load the images and have the program for single tokens proven. LinkError where its proof fails.
 
         So many threads of the host work on a launch of several tokens, one for each of its processors if that is not
         said. What comes out does not depend on it.
@@ -84,10 +90,8 @@ class Device:
         self.deployment = deployment
         self.state = loaded_state(deployment)
         """The chip's memories and parameters, as they are."""
-        loaded = [
-            Loaded(program, deployment, self.state, num_threads or _num_processors())
-            for program in deployment.programs.values()
-        ]
+        threads = num_threads or _num_processors()
+        loaded = [Loaded(program, deployment, self.state, prove, threads) for program in deployment.programs.values()]
         self.programs = {one.program.name: one for one in loaded}
         self._decode = sorted((one for one in loaded if one.num_tokens == 1), key=lambda one: one.num_positions)
         self._prefill = sorted((one for one in loaded if one.num_tokens > 1), key=lambda one: one.num_positions)
@@ -116,10 +120,6 @@ class Device:
         """The program for single tokens with the largest context bucket."""
         return self.largest.program
 
-    @property
-    def linked(self) -> Linked:
-        return self.largest.linked
-
     def feed(self, token: int, position: int) -> Launched:
         """Run the launch of one token. InputError for a token or position outside of what the program was made for."""
         return self.launch(self._decode_at(position), [token], position)
@@ -131,7 +131,7 @@ class Device:
             yield end - 1, self.launch(program, tokens[start - position : end - position], start)
 
     def prepare(self, num_tokens: int, position: int = 0) -> None:
-        """Link the programs that so many tokens from a position on will be fed by, which takes a moment each."""
+        """Have the programs proven that so many tokens from a position on will be fed by; it may take a moment each."""
         for program in dict.fromkeys(program for program, _, _ in self._plan(num_tokens, position)):
             program.machine.output("logits")
 
@@ -212,8 +212,6 @@ def _takes_one(program: Program) -> bool:
 
 
 def loaded_state(deployment: Deployment) -> State:
-    """The chip's state after load: images in place, everything else zero."""
-    state = State.zero(deployment.chip)
-    state.mem[:, : deployment.mem.shape[1]] = deployment.mem
-    state.reram[:, : deployment.reram.shape[1]] = deployment.reram
-    return state
+    """The chip's state after load: images in place, everything else zero. The ReRAM is the deployment's own, not a
+    copy: no launch writes it."""
+    return replace(State.zero(deployment.chip), mem=deployment.mem.copy(), reram=deployment.reram)

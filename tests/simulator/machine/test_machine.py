@@ -83,7 +83,7 @@ def test_a_set_parameter_out_of_range_stops_both_with_one_cause(tiny: Chip) -> N
     with pytest.raises(MachineError) as ours:
         machine.launch()
     with pytest.raises(MachineError) as theirs:
-        step(tiny, machine.linked.program, state)
+        step(tiny, machine.ready.program, state)
     assert str(ours.value) == str(theirs.value)
     assert ours.value.cycle == tiny.latency.mem_read + 1
     machine.state.mem[0, 6, 0] = 3

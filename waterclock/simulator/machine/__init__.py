@@ -5,5 +5,6 @@ an operand finds, and in which order things happen, link has proven.
 """
 
 from waterclock.simulator.machine.machine import Launched, Machine
+from waterclock.simulator.machine.ready import Ready, made_ready, ready_from_arrays, ready_to_arrays
 
-__all__ = ["Launched", "Machine"]
+__all__ = ["Launched", "Machine", "Ready", "made_ready", "ready_from_arrays", "ready_to_arrays"]

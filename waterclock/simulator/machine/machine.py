@@ -1,4 +1,4 @@
-"""Machine: a linked program and a state, ready to be launched again and again."""
+"""Machine: a proven program and a state, ready to be launched again and again."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,8 +12,9 @@ from waterclock.simulator.errors import MachineError
 from waterclock.simulator.link import Linked
 from waterclock.simulator.machine.kernels.memory import Memory
 from waterclock.simulator.machine.parts import Share, run_share, shares
+from waterclock.simulator.machine.ready import Ready, made_ready
 from waterclock.simulator.machine.run import loop
-from waterclock.simulator.machine.tape import COLUMNS, Tape, record
+from waterclock.simulator.machine.tape import COLUMNS, Tape
 from waterclock.simulator.state import State, Words
 
 _NO_PARAMS: Mapping[int, int] = MappingProxyType({})
@@ -35,18 +36,17 @@ class Machine:
     state then holds what had been done until that cycle.
     """
 
-    def __init__(self, linked: Linked, state: State, num_threads: int = 1) -> None:
-        self.linked = linked
+    def __init__(self, program: Linked | Ready, state: State, num_threads: int = 1) -> None:
+        self.ready = program if isinstance(program, Ready) else made_ready(program)
         self.state = state
-        self._tapes = record(linked)
-        self._param_by_index = {param.index: param for param in linked.program.params}
-        self._output_places = _output_places(linked)
-        self._shares = [shares(linked, tape, state, num_threads) for tape in self._tapes]
+        self._tapes = self.ready.tapes
+        self._param_by_index = {param.index: param for param in self.ready.program.params}
+        self._output_places = _output_places(self.ready)
+        self._shares = [shares(self.ready, tape, state, num_threads) for tape in self._tapes]
         self._threads = ThreadPoolExecutor(num_threads - 1) if num_threads > 1 else None
         first = self._tapes[0]
-        loop()(
-            self._shares[0][0].memory, first.ops, first.terms, first.starts, 0, 0, 0, 0
-        )  # compiled now, unless before
+        # Compiled now, unless before: no run of its loops is asked for.
+        loop()(self._shares[0][0].memory, first.ops, first.terms, first.starts, 0, 0, 0, 0)
 
     def launch(self, params: Mapping[int, int] = _NO_PARAMS) -> Launched:
         """Write parameters, by index, then run the program once.
@@ -56,7 +56,7 @@ class Machine:
         self._write(params)
         for tape, of_threads in zip(self._tapes, self._shares, strict=True):
             self._run(tape, of_threads)
-        return Launched(self.linked.length_cycles, self.state)
+        return Launched(self.ready.length_cycles, self.state)
 
     def _run(self, tape: Tape, of_threads: Sequence[Share]) -> None:
         others = [self._threads.submit(run_share, tape, share) for share in of_threads[1:]] if self._threads else []
@@ -83,7 +83,7 @@ class Machine:
     def _write(self, params: Mapping[int, int]) -> None:
         for index in params:
             if index not in self._param_by_index:
-                raise InputError(f"{self.linked.program.name}: parameter {index} is not declared")
+                raise InputError(f"{self.ready.program.name}: parameter {index} is not declared")
         for index, param in self._param_by_index.items():
             value = params.get(index, int(self.state.params[index]))
             if not param.low <= value <= param.high:
@@ -95,23 +95,23 @@ class Machine:
         memory.stopped[0] = False
         run, op = divmod(stopped_at, len(tape.ops))
         outer, inner = divmod(run, tape.stretch.inner_runs)
-        event = int(tape.event[op])
         row = tape.ops[op]
+        number, entry, cycle = map(int, tape.origin[op])
         param = self._param_by_index[int(row[COLUMNS.index("at")])]
         value = memory.values[0, row[COLUMNS.index("result")], 0]
-        queue = tape.linked.chip.queues[int(tape.linked.queue[event])].name
         cause = f"parameter {param.name} = {value} is not in {param.low} to {param.high}"
-        return MachineError(tape.cycle(event, inner, outer), queue, int(tape.linked.entry[event]), cause)
+        cycle += inner * tape.inner_period + outer * tape.outer_period
+        return MachineError(cycle, self.ready.chip.queues[number].name, entry, cause)
 
 
-def _output_places(linked: Linked) -> Mapping[str, tuple[Words, Words, int]]:
+def _output_places(ready: Ready) -> Mapping[str, tuple[Words, Words, int]]:
     """MEM slice and word of every vector, and the number of elements, by the output's name."""
-    slices = linked.chip.slice_by_name
+    slices = ready.chip.slice_by_name
     return {
         output.name: (
             np.array([slices[name].index for name, _ in output.words], np.int32),
             np.array([word for _, word in output.words], np.int32),
             output.size,
         )
-        for output in linked.program.outputs
+        for output in ready.program.outputs
     }

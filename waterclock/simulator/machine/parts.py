@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from waterclock.simulator.link import Linked
 from waterclock.simulator.machine.kernels.barrier import APART
 from waterclock.simulator.machine.kernels.chains import COLUMNS, PARTS
 from waterclock.simulator.machine.kernels.memory import Memory
+from waterclock.simulator.machine.ready import Ready
 from waterclock.simulator.machine.run import loop
 from waterclock.simulator.machine.tape import Tape
 from waterclock.simulator.state import State
@@ -47,7 +47,7 @@ def run_share(tape: Tape, share: Share) -> int:
     )
 
 
-def shares(linked: Linked, tape: Tape, state: State, num_threads: int) -> Sequence[Share]:
+def shares(ready: Ready, tape: Tape, state: State, num_threads: int) -> Sequence[Share]:
     """The tokens of a tape, shared out as evenly as equal parts allow. One part where tokens meet."""
     num_tokens = tape.stretch.num_tokens
     size = _size_of_part(num_tokens, num_threads) if tape.stretch.is_apart else num_tokens
@@ -57,12 +57,16 @@ def shares(linked: Linked, tape: Tape, state: State, num_threads: int) -> Sequen
     slots = 1 + tape.num_slots
     shared = {
         "written": np.zeros((slots, 2, num_tokens), np.int32),
-        "rows_before": np.zeros((slots, num_tokens, linked.chip.lanes), np.int8),
+        "rows_before": np.zeros((slots, num_tokens, ready.chip.lanes), np.int8),
         "lanes_before": np.zeros((slots, num_tokens), np.int32),
         "counters": np.zeros(APART * num_threads, np.int64),
     }
     return [
-        Share(thread, size * bounds[thread], _memory(tape, state, bounds[thread + 1] - bounds[thread], size, shared))
+        Share(
+            thread,
+            size * bounds[thread],
+            _memory(ready, tape, state, bounds[thread + 1] - bounds[thread], size, shared),
+        )
         for thread in range(num_threads)
     ]
 
@@ -74,14 +78,14 @@ def _size_of_part(num_tokens: int, num_threads: int) -> int:
 
 
 def _memory(
-    tape: Tape, state: State, num_parts: int, num_tokens: int, shared: Mapping[str, npt.NDArray[Any]]
+    ready: Ready, tape: Tape, state: State, num_parts: int, num_tokens: int, shared: Mapping[str, npt.NDArray[Any]]
 ) -> Memory:
-    chip = tape.linked.chip
+    chip = ready.chip
     values = np.zeros((num_parts, tape.num_rows, num_tokens * chip.lanes), np.int32)
     values[:, : len(tape.constants)] = tape.constants[:, None]
     acc = np.zeros((num_parts, chip.num_mxm * chip.mxm.num_accumulators, num_tokens * chip.lanes), np.int32)
     limits = np.full((chip.num_params, 2), (INT32.min, INT32.max), np.int32)
-    for param in tape.linked.program.params:
+    for param in ready.program.params:
         limits[param.index] = param.low, param.high
     return Memory(
         values=values,

@@ -53,33 +53,28 @@ _NUM_STAGES = _MAIN + 1
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """A stretch as the loop runs it. Operation i is row i of `ops`; `event[i]` is the event that it serves.
+    """A stretch as the loop runs it. Operation i is row i of `ops`; row i of `origin` has the queue, the entry and the
+    cycle in run 0 of the event that it serves.
 
     Rows 0 .. len(constants) - 1 of the values hold a constant each, in every lane. `terms` has `TERM_COLUMNS`, with the
     operation instead of the event, in ascending order; its last row belongs to operation -1. `links` has
     `LINK_COLUMNS`, the links of all chains in order. `starts` has a row for each section, and one after the last:
-    number of the first operation and of the first term. `num_slots` counts the writes of parts.
+    number of the first operation and of the first term. `num_slots` counts the writes of parts;
+    the periods are the cycles from one run of a loop to the next.
     """
 
-    linked: Linked
     stretch: Stretch
     ops: Ints
     starts: Ints
     links: Ints
-    event: Ints
+    origin: Longs
     terms: Ints
     constants: Ints
     num_rows: int
     num_slots: int
     longest_chain: int
-
-    def cycle(self, event: int, inner: int, outer: int) -> int:
-        """The cycle of an event in these runs of its loops."""
-        rolled, row = self.linked.rolled, int(self.linked.row[event])
-        if rolled is None:
-            return int(self.linked.cycle[event])
-        block = rolled.blocks[int(rolled.block[row])]
-        return int(rolled.first_cycle[row]) + inner * block.inner_period + outer * block.outer_period
+    inner_period: int
+    outer_period: int
 
 
 def record(linked: Linked) -> tuple[Tape, ...]:
@@ -136,20 +131,18 @@ class _Recorder:
         terms = self._terms(op_by_event)
         starts = self._starts(ops, terms)
         self._say_what_is_taken(ops, starts, taken)
-        events = self.stretch.events[np.minimum(event, len(self.columns) - 1)].astype(np.int32)
-        longest = max(map(len, self.chains), default=1)
         return Tape(
-            self.linked,
             self.stretch,
             ops,
             starts,
             self.links,
-            events,
+            _origin(self.linked, self.stretch.events[np.minimum(event, len(self.columns) - 1)]),
             terms,
             self.constants,
             num_rows,
             len(self.slot),
-            longest,
+            max(map(len, self.chains), default=1),
+            *_periods(self.linked, self.stretch),
         )
 
     def _starts(self, ops: Ints, terms: Ints) -> Ints:
@@ -303,6 +296,20 @@ def _cycles(linked: Linked, stretch: Stretch) -> Longs:
     if linked.rolled is None or stretch.num_runs == 1:
         return linked.cycle[stretch.events].astype(np.int64)
     return linked.rolled.first_cycle[linked.row[stretch.events]]
+
+
+def _origin(linked: Linked, events: Longs) -> Longs:
+    """Queue, entry and cycle in run 0 of events."""
+    cycle = linked.cycle[events] if linked.rolled is None else linked.rolled.first_cycle[linked.row[events]]
+    return np.stack([linked.queue[events], linked.entry[events], cycle], axis=1).astype(np.int64)
+
+
+def _periods(linked: Linked, stretch: Stretch) -> tuple[int, int]:
+    """Of the stretch's block, inner and outer; 0 where no loop is rolled."""
+    if linked.rolled is None or not len(stretch.events):
+        return 0, 0
+    block = linked.rolled.blocks[int(linked.rolled.block[linked.row[stretch.events[0]]])]
+    return block.inner_period, block.outer_period
 
 
 _NUMBER_BY_OPCODE = np.array([

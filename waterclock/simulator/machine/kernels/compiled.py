@@ -8,6 +8,8 @@ from numba import njit as _njit  # pyright: ignore[reportUnknownVariableType]
 from numba.core import types
 from numba.extending import intrinsic as _intrinsic  # pyright: ignore[reportUnknownVariableType]
 
+from waterclock.numerics.native import kept_native
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -16,8 +18,9 @@ def compiled(*, inline: bool = False, cache: bool = False) -> Callable[[Function
 
     Such a function allocates nothing and counts no references: counting would take longer than most of the work.
     """
-    options = {"_nrt": False, "nogil": True, "error_model": "numpy", "forceinline": inline, "cache": cache}
-    return cast(Any, _njit)(**options)
+    options = {"_nrt": False, "nogil": True, "error_model": "numpy", "forceinline": inline}
+    native = cast(Any, _njit)(**options)
+    return (lambda function: kept_native(native(function))) if cache else native
 
 
 def llvm(function: Callable[..., Any]) -> Callable[..., Any]:
