@@ -104,7 +104,7 @@ def test_threads_and_parts_change_nothing(num_threads: int, most_tokens: int, mo
     """Tokens shared out among threads, also more than there are processors, and run a few at a time."""
     monkeypatch.setattr(parts, "MOST_TOKENS", most_tokens)
     shape = Shape(8, CONTEXT)
-    device = Device(deployed("five layers", "8 lanes", (Shape(1, CONTEXT), shape)), num_threads)
+    device = Device(deployed("five layers", "8 lanes", (Shape(1, CONTEXT), shape)), num_threads=num_threads)
     assert device.programs[shape.name].machine.num_threads == num_threads
     tokens = tokens_of(CONTEXT, 5)
     for position in range(0, CONTEXT - 7, 5):

@@ -36,6 +36,9 @@ Context = Annotated[int | None, typer.Option(help="positions of the context buck
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="compile and prove anew, and keep nothing (see: waterclock cache)")
 ]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="this host's threads; as many as there are processors if not given")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
@@ -81,11 +84,18 @@ class Target:
 
         return open_bundle(model, self.chosen_chip, self.context, phase, cache=self.cache)
 
-    def llm(self, model: str, phase: "Phase") -> "LLM":
+    def llm(self, model: str, phase: "Phase", num_threads: int | None = None) -> "LLM":
         """The model on its chip."""
         from waterclock.runtime.llm import LLM
 
-        return LLM(model, chip=self.chosen_chip, context=self.context, phase=phase, cache=self.cache)
+        return LLM(
+            model,
+            chip=self.chosen_chip,
+            context=self.context,
+            phase=phase,
+            cache=self.cache,
+            num_threads=num_threads,
+        )
 
 
 def chosen_chip(name: str | None, changes: list[str] | None) -> "Chip | None":

