@@ -73,6 +73,13 @@ class Figure:
             raise ValueError(f"{name}: is in {self.unit}, which is never {chosen}")
         return replace(self, name=name, unit=chosen, meaning=meaning)
 
+    @property
+    def typical(self) -> float:
+        """Of a leaf, in its unit. ValueError for a formula, which only a sheet computes."""
+        if not isinstance(self.origin, Leaf):
+            raise ValueError(f"{self.name}: is no leaf")
+        return self.origin.typical
+
     def __add__(self, other: "Figure | int") -> "Figure":
         return combined(Operator.ADD, self, other)
 

@@ -51,7 +51,7 @@ class Sheet:
     def __getitem__(self, name: str) -> Figure:
         """The figure of this name, however deep. InputError if there is none."""
         if name not in self.by_name:
-            raise InputError(f"--why {name}: no such figure{_close(name, self.by_name)}")
+            raise InputError(f"--why {name}: no such figure{closest(name, self.by_name)}")
         return self.by_name[name]
 
     @property
@@ -185,7 +185,8 @@ def _by_name(order: Iterable[Figure]) -> Mapping[str, Figure]:
     return found
 
 
-def _close(name: str, names: Iterable[str]) -> str:
+def closest(name: str, names: Iterable[str]) -> str:
+    """What may have been meant, to add to a refusal."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(names), n=3, cutoff=0.4)
