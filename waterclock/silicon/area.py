@@ -46,7 +46,7 @@ class ChipArea:
         """What one slice of each kind takes, by part."""
         found = {kind: parts_of(kind, self.memories, self.logic) for kind in self.kinds}
         return MappingProxyType({
-            kind: {part: area.named(f"area.{kind.value}.{part.value}", "mm^2", f"{part.meaning} of one {kind.value.upper()}")
+            kind: {part: area.named(f"area.{kind}.{part.value}", "mm^2", f"{part.meaning}, one {kind.value.upper()}")
                    for part, area in parts.items()}
             for kind, parts in found.items()
         })  # fmt: skip

@@ -1,8 +1,8 @@
 """Constants: leaves read from TOML files, each with unit, bounds, source and how well it is founded.
 
-A table with `typical` is a constant, named by the way to it: `[power.leakage]` is power.leakage. With `by_node` it is one
-for each process node, named node.28.power.leakage. Bounds are `low` and `high`, or for all nodes at once `low_times` and
-`high_times`, factors on the typical value.
+A table with `typical` is a constant, named by the way to it: `[power.leakage]` is power.leakage. With `by_node` it is
+one for each process node, named node.28.power.leakage. Bounds are `low` and `high`, or for all nodes at once
+`low_times` and `high_times`, factors on the typical value.
 """
 
 import tomllib
@@ -17,7 +17,16 @@ from typing import Any, cast
 from waterclock.errors import InputError
 from waterclock.silicon.figure import Confidence, Figure, leaf
 
-FILES = ("nodes.toml", "area.toml", "power.toml", "timing.toml", "synthesis.toml", "cost.toml", "token.toml", "macros.toml")
+FILES = (
+    "nodes.toml",
+    "area.toml",
+    "power.toml",
+    "timing.toml",
+    "synthesis.toml",
+    "cost.toml",
+    "token.toml",
+    "macros.toml",
+)
 TEXTS = ("meaning", "unit", "source", "confidence")
 NUMBERS = ("typical", "low", "high", "low_times", "high_times")
 MAX_FILE_BYTES = 1 << 20

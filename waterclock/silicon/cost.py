@@ -11,7 +11,7 @@ from waterclock.silicon.constants import Constants
 from waterclock.silicon.fields import WAFER
 from waterclock.silicon.figure import Figure, leaf, total
 from waterclock.silicon.parts import Part
-from waterclock.silicon.yields import DefectSet, Defects, Spared, YieldModel, defects, gross_dies, survival_with_spares
+from waterclock.silicon.yields import Defects, DefectSet, Spared, YieldModel, defects, gross_dies, survival_with_spares
 
 SUPERLANE_LANES = 16
 """What a spare is of: the lanes that stand together through the whole row (decision 0022)."""
@@ -20,7 +20,7 @@ MAX_SPARES = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """How a chip is made: which published defects, how many chips, which spares. InputError for spares beyond reason."""
+    """How a chip is made: which published defects, how many chips, which spares. InputError where that can't be."""
 
     defect_set: DefectSet = DefectSet.ACTUARY
     yield_model: YieldModel = YieldModel.NEGATIVE_BINOMIAL
@@ -36,12 +36,15 @@ class Plan:
             raise InputError(f"--volume {self.num_chips}: must be at least 1")
 
 
+USUAL = Plan()
+
+
 @dataclass(frozen=True, eq=False)
 class ChipCost:
     """Dollars and weeks of a chip as figures. Spares make the die larger and forgive the defects in their kind."""
 
     area: ChipArea
-    plan: Plan = Plan()
+    plan: Plan = USUAL
 
     @property
     def constants(self) -> Constants:
@@ -85,7 +88,9 @@ class ChipCost:
         price = self.constants.at(self.area.chip.node_nm, "wafer.price") * WAFER
         if not self.area.chip.mxm.num_reram_tiles:
             return price.named("cost.wafer", "usd", "a processed wafer")
-        return (price * (1 + self.constants["wafer.reram_adder"])).named("cost.wafer", "usd", "a processed wafer with ReRAM")
+        return (price * (1 + self.constants["wafer.reram_adder"])).named(
+            "cost.wafer", "usd", "a processed wafer with ReRAM"
+        )
 
     @cached_property
     def good_die(self) -> Figure:
@@ -125,7 +130,9 @@ class ChipCost:
     @cached_property
     def volume(self) -> Figure:
         weeks = 2 * self.samples + self.constants["ramp.qualification"]
-        return weeks.named("time.volume", "week", "from tape-out to the first lot of released chips, without a second tape-out")
+        return weeks.named(
+            "time.volume", "week", "from tape-out to the first lot of released chips, without a second tape-out"
+        )
 
     @cached_property
     def reticle(self) -> Figure:
@@ -187,7 +194,9 @@ class ChipCost:
     def _superlanes(self) -> Spared | None:
         if not self.plan.spare_superlanes:
             return None
-        block = (self._laned / self._num_superlanes).named("yield.superlane", "mm^2", "one superlane outside MXM slices")
+        block = (self._laned / self._num_superlanes).named(
+            "yield.superlane", "mm^2", "one superlane outside MXM slices"
+        )
         return Spared(block, self._num_superlanes, self.plan.spare_superlanes)
 
     @cached_property

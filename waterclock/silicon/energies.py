@@ -5,6 +5,7 @@ from functools import cache
 from waterclock.silicon.energy import AJ_PER_PJ, Bound, Constant, load_energy_constants
 from waterclock.silicon.figure import Confidence, Figure, leaf
 
+
 def energy_figure(constant: Constant) -> Figure:
     """A constant as a figure, in picojoules; the same one each time."""
     return _figure(constant.name, (constant.low, constant.typical, constant.high), constant.meaning)

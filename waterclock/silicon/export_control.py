@@ -106,7 +106,9 @@ UNDETERMINED = "undetermined: needs "
 
 def classify(subject: Subject, rules: RuleSet) -> Classification:
     """The class of an item."""
-    prongs = tuple((outcome.result, _distances(subject, prong)) for outcome in rules.outcomes for prong in outcome.prongs)
+    prongs = tuple(
+        (outcome.result, _distances(subject, prong)) for outcome in rules.outcomes for prong in outcome.prongs
+    )
     for outcome in rules.outcomes:
         own = [distances for result, distances in prongs if result == outcome.result]
         held = [distances for distances in own if _all(distances)]
@@ -175,7 +177,8 @@ def rule_set(name: str) -> RuleSet:
 
 def _rule_set(row: Mapping[str, Any]) -> RuleSet:
     outcomes = tuple(
-        Outcome(one["result"], tuple(tuple(map(_threshold, prong)) for prong in one["prongs"])) for one in row["outcome"]
+        Outcome(one["result"], tuple(tuple(map(_threshold, prong)) for prong in one["prongs"]))
+        for one in row["outcome"]
     )
     return RuleSet(row["name"], row["source"], row["otherwise"], row.get("note", ""), outcomes)
 

@@ -1,4 +1,4 @@
-"""What export control looks at, of a chip or of an accelerator of the catalog: every field as a figure, or what it needs."""
+"""What export control looks at, of a chip or of an accelerator of the catalog: fields as figures, or what they need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def exported_chip(area: ChipArea) -> Exported:
     fp32 = vectors.named("export.fp32", "tops", "fp32 operations, one of every ALU and lane a cycle")
     tpp = maximum(int8 * BYTE, fp32 * WORD)
     io = DIRECTIONS * f["c2c.num_links"] * c["c2c.lanes_per_link"] * c["c2c.lane_rate"]
-    dram = leaf("export.memory", "bandwidth of memory beside the die", "GB/s", 0, f"{f.chip.name}: it has none")
+    dram = _no_dram("export", f.chip.name)
     return _exported(f.chip.name, "export", tpp, io, dram, f.chip.node_nm < PLANAR_FROM_NM, area.die)
 
 
@@ -63,8 +63,14 @@ def exported_accelerator(one: Accelerator) -> Exported:
     bits_by_column = {"int8_or_fp8_TOPS": BYTE, "bf16_TFLOPS": HALF}
     formats = [one[column] * bits for column, bits in bits_by_column.items() if one.known(column)]
     io, dram = (one[column] if one.known(column) else None for column in ("io_GBps_bidir", "mem_bw_GBps"))
+    if not one.has_dram:
+        dram = _no_dram(one.slug, one.name)
     die = one["die_mm2"] if one.known("die_mm2") else None
     return _exported(one.name, one.slug, maximum(*formats) if formats else None, io, dram, _non_planar(one), die)
+
+
+def _no_dram(prefix: str, name: str) -> Figure:
+    return leaf(f"{prefix}.memory", "bandwidth of memory beside the die", "GB/s", 0, f"{name}: it has none")
 
 
 def _non_planar(one: Accelerator) -> bool | None:

@@ -12,6 +12,7 @@ WORD = leaf("bits.word", "bits of an fp32 or int32 value", "bit", 32, "definitio
 BIT = leaf("bits.one", "a bit", "bit", 1, "definition")
 CYCLE = leaf("cycle", "a cycle", "cycle", 1, "definition")
 OPERATION = leaf("operation", "an operation", "operation", 1, "definition")
+YEAR = leaf("year", "a year", "year", 1, "definition")
 TOKEN = leaf("token", "a token", "token", 1, "definition")
 DIE = leaf("die", "a die", "die", 1, "definition")
 WAFER = leaf("wafer", "a wafer", "wafer", 1, "definition")
@@ -35,7 +36,9 @@ class Fields:
     def count(self, kind: SliceKind) -> Figure:
         """How many slices of a kind there are."""
         number = len(self.chip.slices_of(kind))
-        return self._figure(f"chip.num_{kind.value}", number, PLAIN, f"the row of slices has so many {kind.value.upper()}")
+        return self._figure(
+            f"chip.num_{kind.value}", number, PLAIN, f"the row of slices has so many {kind.value.upper()}"
+        )
 
     @property
     def num_queues(self) -> Figure:

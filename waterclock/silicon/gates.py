@@ -95,4 +95,3 @@ def _logic(unit: str, fields: Fields, constants: Constants) -> Logic:
         gates.named(f"logic.{unit}", "kgate", f"logic of {unit}, all on the chip"),
         flipflops.named(f"registers.{unit}", "kflipflop", f"flip-flops of {unit}, all on the chip"),
     )
-

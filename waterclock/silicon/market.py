@@ -22,16 +22,19 @@ UNIT_BY_COLUMN: Mapping[str, str] = MappingProxyType({
 _DIE_COLUMNS = {"die_mm2", "dies", "io_GBps_bidir", "planar"}
 _FOUNDED = {"high": Confidence.SOURCED, "medium": Confidence.SOURCED, "low": Confidence.REMEMBERED}
 _PLANAR: Mapping[str, bool | None] = {"yes": True, "no": False, "": None}
+_BESIDE = {"dram": True, "sram": False}
 
 
 @dataclass(frozen=True, eq=False)
 class Accelerator:
-    """A row of the catalog; numbers that are not published are not in `value_by_column`. `planar` is of its dies."""
+    """A row of the catalog; numbers that are not published are not in `value_by_column`. `planar` is of its dies,
+    `has_dram` says whether the memory of its bandwidth is beside them."""
 
     name: str
     slug: str
     value_by_column: Mapping[str, float]
     planar: bool | None
+    has_dram: bool
     source: str
     die_source: str
     note: str
@@ -55,7 +58,9 @@ class Accelerator:
         confidence = Confidence.REMEMBERED if of_die and "remembered" in self.die_source else self.confidence
         source = f"{self.die_source if of_die else self.source}; {self.date}"
         value = self.value_by_column[column]
-        return leaf(f"{self.slug}.{column}", f"{column} of {self.name}", UNIT_BY_COLUMN[column], value, source, confidence)
+        return leaf(
+            f"{self.slug}.{column}", f"{column} of {self.name}", UNIT_BY_COLUMN[column], value, source, confidence
+        )
 
 
 @cache
@@ -84,15 +89,16 @@ def accelerator_of(row: Mapping[str, str | None], place: str) -> Accelerator:
     """A row of the catalog, checked. InputError names the column and its value."""
     cells = {column: value or "" for column, value in row.items()}
     values = {column: _number(cells[column], column, place) for column in UNIT_BY_COLUMN if cells.get(column)}
-    for column, allowed in (("confidence", _FOUNDED), ("planar", _PLANAR)):
+    for column, allowed in (("confidence", _FOUNDED), ("planar", _PLANAR), ("memory", _BESIDE)):
         if cells.get(column) not in allowed:
             raise InputError(f"{place}: {column} = {cells.get(column)!r}: must be {' or '.join(map(repr, allowed))}")
     for column in ("chip", "source", "date"):
         if not cells.get(column):
             raise InputError(f"{place}: {column} is missing")
     return Accelerator(
-        cells["chip"], slug_of(cells["chip"]), MappingProxyType(values), _PLANAR[cells["planar"]], cells["source"],
-        cells["die_source"], cells["note"], cells["date"], _FOUNDED[cells["confidence"]],
+        cells["chip"], slug_of(cells["chip"]), MappingProxyType(values), _PLANAR[cells["planar"]],
+        _BESIDE[cells["memory"]], cells["source"], cells["die_source"], cells["note"], cells["date"],
+        _FOUNDED[cells["confidence"]],
     )  # fmt: skip
 
 

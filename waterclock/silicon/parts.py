@@ -89,7 +89,9 @@ class Memories:
         ports = 1 + (c["store.control_ports"] - 1) * c["store.ports"]
         entry = f.word_bits(kind) + c["store.control_bits"] * ports
         bits = f.queues_of(kind) * f["max_queue_entries"] * entry
-        return bits.named(f"store.{kind.value}", "Mbit", f"instruction memory of one {kind.value.upper()}, as of one port")
+        return bits.named(
+            f"store.{kind.value}", "Mbit", f"instruction memory of one {kind.value.upper()}, as of one port"
+        )
 
     @cached_property
     def sram_bits(self) -> Figure:
@@ -167,7 +169,8 @@ _OWN: Mapping[SliceKind, Callable[[Memories, Mapping[str, Logic]], _Parts]] = Ma
     SliceKind.MXM: _mxm, SliceKind.MEM: _mem, SliceKind.SXM: _sxm, SliceKind.VXM: _vxm, SliceKind.C2C: _c2c,
 })  # fmt: skip
 UNITS_BY_KIND: Mapping[SliceKind, tuple[str, ...]] = MappingProxyType({
-    SliceKind.MXM: ("mxm",), SliceKind.MEM: ("mem",), SliceKind.SXM: ("sxm",), SliceKind.VXM: ("alu", "holds", "params"),
+    SliceKind.MXM: ("mxm",), SliceKind.MEM: ("mem",), SliceKind.SXM: ("sxm",),
+    SliceKind.VXM: ("alu", "holds", "params"),
 })  # fmt: skip
 """The units of synthesis that are in slices of a kind, beside streams and queues."""
 

@@ -1,7 +1,7 @@
 """Power of a chip at a load, and whether it can be cooled.
 
-At a load of 100 % every unit issues in every cycle: each MXM multiplies a tile, each MEM reads a word, every ALU adds or
-multiplies, each queue fetches, all streams move, all links are full. No program does that; what a program takes is
+At a load of 100 % every unit issues in every cycle: each MXM multiplies a tile, each MEM reads a word, every ALU adds
+or multiplies, each queue fetches, all streams move, all links are full. No program does that; what a program takes is
 counted (`waterclock cost`). Energies hold at the node of their source and are not scaled (decision 0031).
 """
 
@@ -98,7 +98,9 @@ class ChipPower:
     @cached_property
     def headroom(self) -> Figure:
         limit = self.constants["cooling.limit"]
-        return (limit / self.density).named("cooling.headroom", "", "what can be cooled over what there is; 1 is the limit")
+        return (limit / self.density).named(
+            "cooling.headroom", "", "what can be cooled over what there is; 1 is the limit"
+        )
 
     @cached_property
     def _streams(self) -> Figure:

@@ -1,7 +1,7 @@
 """Timing: what bounds the clock of a chip on its node, an estimate before any layout.
 
-Three paths: the slowest loop of the RTL in levels of logic, a stream's way from slice to slice, and the sensing of ReRAM in
-its cycles. Nothing is placed or routed here.
+Three paths: the slowest loop of the RTL in levels of logic, a stream's way from slice to slice, and the sensing of
+ReRAM in its cycles. Nothing is placed or routed here.
 """
 
 from dataclasses import dataclass

@@ -49,8 +49,8 @@ def defects(
 
 
 def gross_dies(constants: Constants, width: Figure, height: Figure) -> Figure:
-    """Whole dies of this size on a wafer: area of the wafer over that of the die with its scribe, less those that the edge
-    cuts: pi (d/2)^2 / A - pi d / sqrt(2 A)."""
+    """Whole dies of this size on a wafer: area of the wafer over that of the die with its scribe, less those that the
+    edge cuts: pi (d/2)^2 / A - pi d / sqrt(2 A)."""
     scribe = constants["wafer.scribe"]
     site = ((width + scribe) * (height + scribe)).named("die.site", "mm^2", "a die with its share of the scribe lines")
     usable = constants["wafer.diameter"] - 2 * constants["wafer.edge"]
