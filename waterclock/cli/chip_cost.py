@@ -100,10 +100,11 @@ def _record(sheet: "ChipSheet") -> dict[str, Any]:
 
 
 def _print(sheet: "ChipSheet") -> None:
+    sections, warnings, values = sheet.sections, sheet.warnings, sheet.sheet
     print(f"{sheet.chip.name} at {sheet.chip.node_nm} nm: what each figure is from, says --why FIGURE")
-    for title, figures in sheet.sections.items():
-        print_figures(sheet.sheet, figures, title)
-    for warning in sheet.warnings:
+    for title, figures in sections.items():
+        print_figures(values, figures, title)
+    for warning in warnings:
         print(f"\nwarning: {warning}")
 
 

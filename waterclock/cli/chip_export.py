@@ -40,7 +40,7 @@ def chip_export(
     from waterclock.silicon.market import accelerators
     from waterclock.silicon.sheet import Sheet
 
-    chosen = [*(names or []), *(accelerators() if every else [])]
+    chosen: list[str] = [*(names or ()), *(accelerators() if every else ())]
     if not chosen:
         raise InputError("chip export: name a chip or an accelerator, or give --all")
     known = load_constants(constants)

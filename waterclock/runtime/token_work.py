@@ -53,7 +53,7 @@ def token_work(model: str, chip: Chip | None, context: int | None, phase: Phase 
     asked = twin(given) if is_twin else chip
     deployment = open_bundle(model, asked, context, phase).deployment
     if is_twin:
-        _check_room(given, deployment)
+        check_room(given, deployment)
     own = given if is_twin else deployment.chip
     program = decode_program(deployment)
     phase("linking")
@@ -90,8 +90,8 @@ def twin(chip: Chip) -> Chip:
     })  # fmt: skip
 
 
-def _check_room(chip: Chip, deployment: Deployment) -> None:
-    """Weights and cache share the tiles; the fullest slices of both together are what is needed at most."""
+def check_room(chip: Chip, deployment: Deployment) -> None:
+    """InputError where weights and cache, which share the tiles, don't fit: of the fullest slice of either."""
     taken = {one.memory: one.taken_there for one in usage(deployment)}
     needed = taken["reram"] + taken["sram"]
     if needed > chip.mxm.num_sram_tiles:

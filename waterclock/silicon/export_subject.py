@@ -87,18 +87,21 @@ def _exported(
     """The fields that follow from what is known, and for the others what would settle them."""
     needs = {"tpp": "int8_or_fp8_TOPS", "io": "io_GBps_bidir", "dram": "mem_bw_GBps", "non_planar": "planar"}
     found: dict[str, Figure | None] = {
-        "tpp": tpp, "io": io, "dram": dram, "dram_and_io": None if io is None or dram is None else dram + io,
-        "non_planar": None if non_planar is None else _planarity(prefix, non_planar),
+        "tpp": tpp, "io": io, "dram": dram, "non_planar": None if non_planar is None else _planarity(prefix, non_planar),
     }  # fmt: skip
-    found["performance_density"] = _density(found, die)
+    known = {field: _field(prefix, field, figure) for field, figure in found.items() if figure is not None}
     needs["dram_and_io"] = needs["dram" if dram is None else "io"]
-    needs["performance_density"] = next((needs[one] for one in ("tpp", "non_planar") if found[one] is None), "die_mm2")
-    named = {
-        field: figure.named(f"{prefix}.{field}", UNIT_BY_FIELD[field], MEANING_BY_FIELD[field])
-        for field, figure in found.items()
-        if figure is not None
-    }
-    return Exported(name, MappingProxyType(named), MappingProxyType(needs))
+    needs["performance_density"] = next((needs[one] for one in ("tpp", "non_planar") if one not in known), "die_mm2")
+    if "dram" in known and "io" in known:
+        known["dram_and_io"] = _field(prefix, "dram_and_io", known["dram"] + known["io"])
+    density = _density(known.get("tpp"), non_planar, die)
+    if density is not None:
+        known["performance_density"] = _field(prefix, "performance_density", density)
+    return Exported(name, MappingProxyType(known), MappingProxyType(needs))
+
+
+def _field(prefix: str, field: str, figure: Figure) -> Figure:
+    return figure.named(f"{prefix}.{field}", UNIT_BY_FIELD[field], MEANING_BY_FIELD[field])
 
 
 def _planarity(prefix: str, non_planar: bool) -> Figure:
@@ -106,9 +109,8 @@ def _planarity(prefix: str, non_planar: bool) -> Figure:
     return leaf(f"{prefix}.process", "1 for a process that is not planar", "", int(non_planar), source)
 
 
-def _density(found: Mapping[str, Figure | None], die: Figure | None) -> Figure | None:
+def _density(tpp: Figure | None, non_planar: bool | None, die: Figure | None) -> Figure | None:
     """Planar dies add no area: such an item has no performance density, and is below every threshold on it."""
-    tpp, non_planar = found["tpp"], found["non_planar"]
-    if non_planar is not None and not non_planar.typical:
+    if non_planar is False:
         return 0 * NO_DENSITY
     return None if tpp is None or non_planar is None or die is None else tpp / die

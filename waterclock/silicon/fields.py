@@ -70,3 +70,9 @@ class Fields:
         if name not in self._made:
             self._made[name] = leaf(name, why, unit_text, value, f"{self.chip.name}: {why}")
         return self._made[name]
+
+
+def queue_bytes(chip: Chip) -> int:
+    """The instruction memory of a queue; all are taken for as large as the widest."""
+    widest = max(word_bits(queue.slice.kind) for queue in chip.queues)
+    return chip.max_queue_entries * widest // 8

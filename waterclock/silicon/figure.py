@@ -141,9 +141,8 @@ def leaf(
     confidence: Confidence = Confidence.EXACT, low: float | None = None, high: float | None = None,
 ) -> Figure:  # fmt: skip
     """A figure with a source; without bounds it is certain."""
-    bounds = (typical if bound is None else bound for bound in (low, high))
-    lowest, highest = bounds
-    return Figure(name, meaning, unit(unit_text), Leaf(lowest, typical, highest, source, confidence))
+    lowest, highest = (float(typical if bound is None else bound) for bound in (low, high))
+    return Figure(name, meaning, unit(unit_text), Leaf(lowest, float(typical), highest, source, confidence))
 
 
 def whole(value: int) -> Figure:

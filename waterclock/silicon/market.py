@@ -97,7 +97,7 @@ def accelerator_of(row: Mapping[str, str | None], place: str) -> Accelerator:
             raise InputError(f"{place}: {column} is missing")
     return Accelerator(
         cells["chip"], slug_of(cells["chip"]), MappingProxyType(values), _PLANAR[cells["planar"]],
-        _BESIDE[cells["memory"]], cells["source"], cells["die_source"], cells["note"], cells["date"],
+        _BESIDE[cells["memory"]], cells["source"], cells.get("die_source", ""), cells.get("note", ""), cells["date"],
         _FOUNDED[cells["confidence"]],
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ from waterclock.silicon.sheet import Interval, Swing
 
 FORMATS = (".svg", ".png")
 DPI = 120
+MARGIN = 0.22
+"""Room for labels beside the bars of a tornado, over the width of the widest."""
 COLOUR_BY_PART: Mapping[Part, str] = {
     Part.RERAM: "#b39ddb", Part.SENSE: "#7e57c2", Part.SRAM: "#8fc1a9", Part.STORE: "#5b8e7d", Part.LOGIC: "#f2d58c",
     Part.STREAMS: "#b7d3e9", Part.QUEUES: "#dd9787", Part.LINKS: "#d9d9d9",
@@ -56,14 +58,16 @@ def tornado(swings: Sequence[Swing], typical: float, title: str, unit: str) -> D
         axes.set_yticks(range(len(swings)), [swing.leaf.name for swing in reversed(swings)], fontsize=8)
         axes.set_xlabel(f"{unit} (each constant alone at its low and its high; {typical:.3g} typical)", fontsize=8)
         axes.set_title(title, fontsize=10)
-        axes.margins(x=0.25)
+        ends = [end for swing in swings for end in (swing.at_low, swing.at_high)]
+        room = MARGIN * (max(ends) - min(ends))
+        axes.set_xlim(min(ends) - room, max(ends) + room)
         figure.set_size_inches(8, 1.2 + 0.36 * len(swings))
 
     return draw
 
 
 def stacks(bars: Sequence[Stack], title: str, unit: str) -> Draw:
-    """Bars of parts with the interval of each sum, on a logarithmic axis where they differ much."""
+    """Bars of parts, with the interval of each sum."""
 
     def draw(figure: Any, axes: Any) -> None:
         names = list(bars[0].parts)
@@ -92,8 +96,9 @@ def die(plan: Floorplan) -> Draw:
         from matplotlib.patches import Patch, Rectangle
 
         for box in plan.boxes:
-            look = {"facecolor": COLOUR_BY_PART[box.part], "edgecolor": "#333", "linewidth": 0.2}
-            axes.add_patch(Rectangle((box.x, box.y), box.width, box.height, **look))
+            colour = COLOUR_BY_PART[box.part]
+            place = (box.x, box.y), box.width, box.height
+            axes.add_patch(Rectangle(*place, facecolor=colour, edgecolor="#333", linewidth=0.2))
         axes.set_xlim(0, plan.width)
         axes.set_ylim(0, plan.height)
         axes.set_aspect("equal")

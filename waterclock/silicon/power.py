@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from waterclock.chip import Chip, SliceKind
-from waterclock.isa.layout import word_bits
+from waterclock.chip import SliceKind
 from waterclock.silicon.area import ChipArea
 from waterclock.silicon.constants import Constants
 from waterclock.silicon.energies import named_energy, sram_bit
-from waterclock.silicon.fields import BIT, CYCLE, WORD, Fields
+from waterclock.silicon.fields import BIT, CYCLE, WORD, Fields, queue_bytes
 from waterclock.silicon.figure import Figure, total
 from waterclock.silicon.gates import stream_bits
 from waterclock.silicon.parts import UNITS_BY_KIND, Part
@@ -137,12 +136,6 @@ class ChipPower:
             elif part is not Part.RERAM:  # its cells hold without power
                 found.append(area * c["power.leakage.logic"])
         return total(found).named(f"power.leakage.{kind.value}", "mW", f"leakage of one {kind.value.upper()}")
-
-
-def queue_bytes(chip: Chip) -> int:
-    """The instruction memory of a queue; all are taken for as large as the widest."""
-    widest = max(word_bits(queue.slice.kind) for queue in chip.queues)
-    return chip.max_queue_entries * widest // 8
 
 
 def _mxm(power: ChipPower) -> list[Figure]:

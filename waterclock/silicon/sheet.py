@@ -2,9 +2,10 @@
 
 **What an interval means.** Every uncertain leaf lies between its low and its high. A figure's low is its value where
 each leaf stands at the end that makes the figure smallest, all at once; its high the same for the largest. Which end
-that is, is found by moving one leaf at a time while the others are typical. A leaf that a formula uses twice moves as
-one, so x - x is 0. For figures that rise or fall with each leaf, whatever the others are, this is the exact range, and
-it contains the figure for every combination; nothing is assumed of how likely that is, or of independence.
+that is, follows from the formulas (`waterclock.silicon.directions`); for a leaf that works both ways, by moving it
+alone while the others are typical. A leaf that a formula uses twice moves as one, so x - x is 0. For figures that rise
+or fall with each leaf this is the exact range, and it contains the figure for every combination; nothing is assumed of
+how likely that is, or of independence.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from waterclock.errors import InputError
+from waterclock.silicon.directions import directions
 from waterclock.silicon.figure import Figure, Formula, Leaf, Values, shown
 
 
@@ -90,7 +92,7 @@ class Sheet:
         """In base units: typical, then each uncertain leaf at its low and at its high."""
         moved: dict[Figure, Values] = {}
         for i, (figure, origin) in enumerate(_leaves(self.uncertain)):
-            values = np.full(1 + 2 * len(self.uncertain), origin.typical)
+            values = np.full(1 + 2 * len(self.uncertain), origin.typical, np.float64)
             values[1 + 2 * i], values[2 + 2 * i] = origin.low, origin.high
             moved[figure] = values * figure.unit.factor
         return self._computed(moved, 1 + 2 * len(self.uncertain))
@@ -100,11 +102,17 @@ class Sheet:
         """Of each named figure, in its unit, the value where every leaf stands at the end that lowers or raises it."""
         named = [figure for figure in self._order if figure.name]
         alone = np.array([self._alone[figure] for figure in named])
+        typical = {figure: float(values[0]) for figure, values in self._alone.items()}
+        all_signs = directions(self._order, self.uncertain, typical)
+        signs = np.array([all_signs[figure] for figure in named])
         moved: dict[Figure, Values] = {}
         for i, (figure, origin) in enumerate(_leaves(self.uncertain)):
             ends = np.array([origin.typical, origin.low, origin.high]) * figure.unit.factor
             tried = alone[:, [0, 1 + 2 * i, 2 + 2 * i]]
-            moved[figure] = np.concatenate([ends[tried.argmin(axis=1)], ends[tried.argmax(axis=1)]])
+            falls, rises = signs[:, i] == -1, signs[:, i] == 1
+            least = np.select([rises, falls], [ends[1], ends[2]], ends[tried.argmin(axis=1)])
+            most = np.select([rises, falls], [ends[2], ends[1]], ends[tried.argmax(axis=1)])
+            moved[figure] = np.concatenate([least, most])
         found = self._computed(moved, 2 * len(named))
         pairs = ((figure, found[figure][[i, i + len(named)]] / figure.unit.factor) for i, figure in enumerate(named))
         return {figure: (float(ends.min()), float(ends.max())) for figure, ends in pairs}
@@ -128,7 +136,7 @@ class Sheet:
             if figure in found:
                 continue
             if isinstance(figure.origin, Leaf):
-                found[figure] = np.full(num_values, figure.origin.typical * figure.unit.factor)
+                found[figure] = np.full(num_values, figure.origin.typical * figure.unit.factor, np.float64)
             else:
                 found[figure] = figure.origin.operator.apply(*(found[one] for one in figure.origin.inputs))
         return found

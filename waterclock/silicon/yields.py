@@ -7,6 +7,7 @@ from itertools import product
 from math import comb
 
 from waterclock.silicon.constants import Constants
+from waterclock.silicon.fields import WAFER
 from waterclock.silicon.figure import PI, Figure, exp, floor, sqrt, whole
 
 
@@ -98,3 +99,16 @@ def _coefficients(spared: Spared) -> dict[int, int]:
             power = num_blocks - failed + i
             found[power] = found.get(power, 0) + comb(num_blocks, failed) * comb(failed, i) * (-1) ** i
     return {power: times for power, times in found.items() if times}
+
+
+def die_figures(constants: Constants, node_nm: int, area: Figure, width: Figure) -> list[Figure]:
+    """Dies on a wafer, and by each published set and model the yield and the dollars of a die that works."""
+    gross = gross_dies(constants, width, area / width)
+    price = constants.at(node_nm, "wafer.price") * WAFER
+    found = [gross]
+    for published, model in product(DefectSet, YieldModel):
+        name = f"{published.value}.{model.value}"
+        survival = defects(constants, node_nm, published, model).survival(area)
+        share = survival.named(f"yield.{name}", "percent", "dies that work")
+        found += [share, (price / gross / share).named(f"cost.{name}", "usd", "a die that works")]
+    return found
