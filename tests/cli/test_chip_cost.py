@@ -124,7 +124,7 @@ def test_yield_prints_the_worked_case(run) -> None:
 def test_calibration_prints_both_areas(run) -> None:
     code, out, _ = run("chip", "calibration")
     assert code == 0 and all(report.name in out for report in reports())
-    assert "gates, synthesised" in out and "gates, model" in out
+    assert "gates, synthesised" in out and "mm2 at 28 nm" in out
     code, out, _ = run("chip", "calibration", "--json")
     assert set(json.loads(out)) == {report.name for report in reports()}
 

@@ -127,11 +127,13 @@ def calibration(constants: ConstantsOption = None, as_json: AsJson = False) -> N
     for name, (report, lines) in found.items():
         print(f"{name}: {'constants of the model come from it' if report.is_used else 'not used for the model'}")
         rows = [
-            (line.unit, number(line.synthesised), number(line.model.typical), number(line.model.low),
-             number(line.model.high), f"{line.factor:.2f}")
+            (line.unit, number(line.synthesised), number(line.model.typical), number(line.synthesised_mm2),
+             number(line.model_mm2), f"{line.factor:.2f}")
             for line in lines
         ]  # fmt: skip
-        print_rows(rows, header=("unit", "gates, synthesised", "gates, model", "low", "high", "model / synthesised"))
+        node = f"mm2 at {report.chip.node_nm} nm"
+        header = ("unit", "gates, synthesised", "model", f"{node}, synthesised", "model", "model / synthesised")
+        print_rows(rows, header=header)
         print()
 
 

@@ -11,12 +11,14 @@ from typing import Any
 from waterclock.chip import Chip, load
 from waterclock.silicon.constants import Constants
 from waterclock.silicon.fields import Fields
+from waterclock.silicon.figure import total
 from waterclock.silicon.gates import logic_by_unit
+from waterclock.silicon.parts import Memories
 from waterclock.silicon.sheet import Interval, Sheet
 
 FILE = "synthesised.toml"
 MAX_FACTOR = 2
-"""Between the areas of all units of a configuration; the same for each unit is printed, not promised."""
+"""Between the areas of a unit by synthesis and by the model."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Line:
-    """A unit, by synthesis and by the model, in gates or in square millimetres of one node."""
+    """A unit, by synthesis and by the model in gates, and what both take at the density of the chip's node."""
 
     unit: str
     synthesised: float
     model: Interval
+    synthesised_mm2: float
+    model_mm2: float
 
     @property
     def factor(self) -> float:
@@ -64,12 +68,14 @@ def _report(row: Mapping[str, Any]) -> Report:
 
 def compared(report: Report, constants: Constants) -> Iterator[Line]:
     """All units in gates, then all together."""
-    logic = logic_by_unit(Fields(report.chip), constants)
-    sheet = Sheet([one.gates for one in logic.values()])
-    sums = [0.0, 0.0, 0.0]
-    for unit, one in logic.items():
-        found = sheet.interval(one.gates)
-        thousands = [1000 * bound for bound in (found.low, found.typical, found.high)]
-        sums = [a + b for a, b in zip(sums, thousands, strict=True)]
-        yield Line(unit, report.gates_by_unit[unit], Interval(*thousands))
-    yield Line("all", sum(report.gates_by_unit[unit] for unit in logic), Interval(*sums))
+    fields = Fields(report.chip)
+    logic = logic_by_unit(fields, constants)
+    every = total([one.gates for one in logic.values()]).named("logic.gates", "kgate", "all units")
+    density = Memories(fields, constants).gate_density
+    sheet = Sheet([*(one.gates for one in logic.values()), every, density])
+    gates_per_mm2 = 1e6 * sheet.interval(density).typical
+    counted = {**report.gates_by_unit, "all": sum(report.gates_by_unit[unit] for unit in logic)}
+    for unit, figure in {**{unit: one.gates for unit, one in logic.items()}, "all": every}.items():
+        found = sheet.interval(figure)
+        model = Interval(*(1000 * bound for bound in (found.low, found.typical, found.high)))
+        yield Line(unit, counted[unit], model, counted[unit] / gates_per_mm2, model.typical / gates_per_mm2)

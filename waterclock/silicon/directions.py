@@ -35,7 +35,7 @@ def directions(
 
 def _of_formula(formula: Formula, found: Mapping[Figure, Signs], typical: Mapping[Figure, float]) -> Signs:
     """What the inputs do, each turned as the operator turns it."""
-    turns = _TURNS[formula.operator](*(typical[one] for one in formula.inputs))
+    turns = _TURNS[formula.operator]([typical[one] for one in formula.inputs])
     signs = [_turned(found[one], turn) for one, turn in zip(formula.inputs, turns, strict=True)]
     return signs[0] if len(signs) == 1 else _together(*signs)
 
@@ -53,18 +53,18 @@ def _sign(value: float) -> int:
     return -1 if value < 0 else 1
 
 
-_Turns = Callable[..., tuple[int, ...]]
+_Turns = Callable[[Sequence[float]], tuple[int, ...]]
 _TURNS: Mapping[Operator, _Turns] = MappingProxyType({
-    Operator.ADD: lambda x, y: (1, 1),
-    Operator.SUB: lambda x, y: (1, -1),
-    Operator.MUL: lambda x, y: (_sign(y), _sign(x)),
-    Operator.DIV: lambda x, y: (_sign(y), -_sign(x)),
-    Operator.POW: lambda x, y: (_sign(y), _sign(x - 1)),
+    Operator.ADD: lambda x: (1, 1),
+    Operator.SUB: lambda x: (1, -1),
+    Operator.MUL: lambda x: (_sign(x[1]), _sign(x[0])),
+    Operator.DIV: lambda x: (_sign(x[1]), -_sign(x[0])),
+    Operator.POW: lambda x: (_sign(x[1]), _sign(x[0] - 1)),
     Operator.EXP: lambda x: (1,),
     Operator.SQRT: lambda x: (1,),
     Operator.FLOOR: lambda x: (1,),
     Operator.CEIL: lambda x: (1,),
-    Operator.MAXIMUM: lambda x, y: (1, 1),
-    Operator.MINIMUM: lambda x, y: (1, 1),
+    Operator.MAXIMUM: lambda x: (1, 1),
+    Operator.MINIMUM: lambda x: (1, 1),
 })  # fmt: skip
 """The signs of an operator's derivatives, from its inputs; a base is positive."""

@@ -86,9 +86,8 @@ def _exported(
 ) -> Exported:  # fmt: skip
     """The fields that follow from what is known, and for the others what would settle them."""
     needs = {"tpp": "int8_or_fp8_TOPS", "io": "io_GBps_bidir", "dram": "mem_bw_GBps", "non_planar": "planar"}
-    found: dict[str, Figure | None] = {
-        "tpp": tpp, "io": io, "dram": dram, "non_planar": None if non_planar is None else _planarity(prefix, non_planar),
-    }  # fmt: skip
+    process = None if non_planar is None else _planarity(prefix, non_planar)
+    found = {"tpp": tpp, "io": io, "dram": dram, "non_planar": process}
     known = {field: _field(prefix, field, figure) for field, figure in found.items() if figure is not None}
     needs["dram_and_io"] = needs["dram" if dram is None else "io"]
     needs["performance_density"] = next((needs[one] for one in ("tpp", "non_planar") if one not in known), "die_mm2")
