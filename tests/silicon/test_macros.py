@@ -7,7 +7,8 @@ from waterclock.errors import InputError
 from waterclock.silicon.area import ChipArea
 from waterclock.silicon.constants import load_constants
 from waterclock.silicon.fields import Fields
-from waterclock.silicon.macros import LARGE_FACTOR, Group, MxmModes, compared, macro_of, macros, spread
+from waterclock.silicon.macros import Group, macro_of, macros, spread
+from waterclock.silicon.mxm_modes import LARGE_FACTOR, MxmModes, compared
 
 
 def modes_of(chip: Chip) -> MxmModes:

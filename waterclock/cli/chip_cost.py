@@ -149,7 +149,7 @@ def chip_macros(
     from waterclock.silicon.area import ChipArea
     from waterclock.silicon.constants import load_constants
     from waterclock.silicon.fields import Fields
-    from waterclock.silicon.macros import MxmModes, compared
+    from waterclock.silicon.mxm_modes import MxmModes, compared
 
     modes = MxmModes(ChipArea(Fields(chip_of(name, changes)), load_constants(constants)))
     sheet = modes.sheet
