@@ -112,8 +112,8 @@ def test_spares_cost_area_and_raise_yield(demonstrator: ChipSheet) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Plan(spare_mxm=-1), "--spare-mxm -1: must be 0 to 8"),
-        (lambda: Plan(spare_superlanes=9), "--spare-superlanes 9: must be 0 to 8"),
+        (lambda: Plan(spare_mxm=-1), "--spare-mxm -1: must be 0 to 3"),
+        (lambda: Plan(spare_superlanes=4), "--spare-superlanes 4: must be 0 to 3"),
         (lambda: Plan(num_chips=0), "--volume 0: must be at least 1"),
         (lambda: sheet_of(load("tiny"), Plan(spare_superlanes=1)).sheet, "lanes = 8: must be a multiple of 16"),
     ],
@@ -152,3 +152,23 @@ def test_the_floorplan_is_to_scale(name: str) -> None:
         kind = sheet.chip.slice_by_name[box.slice].kind
         area = sheet.sheet.interval(sheet.area.parts[kind][box.part]).typical
         assert box.width * box.height == pytest.approx(area * share, rel=1e-9)
+
+
+def test_a_chip_beyond_all_measure_has_figures_and_a_warning() -> None:
+    """Nothing is infinite or negative where no die of its size fits on a wafer."""
+    sheet = sheet_of(load("demonstrator").with_fields({"lanes": 1024, "layout.num_mem_west": 256}))
+    assert sheet.sheet.interval(sheet.cost.good_die).low > 0 and sheet.sheet.interval(sheet.cost.gross).low == 1
+    assert any("scanner" in one for one in sheet.warnings)
+
+
+@pytest.mark.parametrize("spares", [(3, 0), (0, 3), (3, 3)])
+def test_yield_with_spares_stays_a_share(spares: tuple[int, int]) -> None:
+    """On the largest chip that there can be: 128 MXM slices, 1,024 lanes, of the smallest tiles."""
+    chip = load("demonstrator").with_fields({
+        "lanes": 1024, "layout.num_mxm_west": 64, "layout.num_mxm_east": 64, "mxm.num_reram_tiles": 8,
+        "mxm.num_sram_tiles": 8, "node_nm": 5,
+    })  # fmt: skip
+    plan = Plan(DefectSet.TTM, spare_mxm=spares[0], spare_superlanes=spares[1])
+    sheet = sheet_of(chip, plan)
+    interval = sheet.sheet.interval(sheet.cost.die_yield)
+    assert 0 < interval.low <= interval.high <= 100

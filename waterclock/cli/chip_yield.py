@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from waterclock.silicon.constants import Constants
     from waterclock.silicon.figure import Figure
 
+MAX_WIDTH_MM = 33
+"""The longer side of the field that a scanner exposes."""
+
 
 @chip_app.command("yield")
 def chip_yield(
@@ -31,10 +34,16 @@ def chip_yield(
     from waterclock.silicon.constants import load_constants
     from waterclock.silicon.sheet import Sheet
 
-    for option, value, most in (("MM2", area_mm2, 1e5), ("--width", width_mm, 300), ("--reported", reported, 100)):
-        if value is not None and not 0 < value < most:
-            raise InputError(f"{option} {value:g}: must be above 0 and below {most:g}")
-    figures = _figures(area_mm2, node_nm, width_mm, reported, load_constants(constants))
+    known = load_constants(constants)
+    most_mm2 = known["die.reticle"].typical
+    for option, value, most in (
+        ("MM2", area_mm2, most_mm2),
+        ("--width", width_mm, MAX_WIDTH_MM),
+        ("--reported", reported, 100),
+    ):
+        if value is not None and not 0 < value <= most:
+            raise InputError(f"{option} {value:g}: must be above 0 and at most {most:g}")
+    figures = _figures(area_mm2, node_nm, width_mm, reported, known)
     sheet = Sheet(figures)
     if why:
         print_why(sheet, why, as_json=as_json)

@@ -15,7 +15,8 @@ from waterclock.silicon.yields import Defects, DefectSet, Spared, YieldModel, de
 
 SUPERLANE_LANES = 16
 """What a spare is of: the lanes that stand together through the whole row (decision 0022)."""
-MAX_SPARES = 8
+MAX_SPARES = 3
+"""More would make the alternating sum of their yield inexact on chips of many slices."""
 
 
 @dataclass(frozen=True)

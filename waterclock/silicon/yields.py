@@ -8,7 +8,7 @@ from math import comb
 
 from waterclock.silicon.constants import Constants
 from waterclock.silicon.fields import WAFER
-from waterclock.silicon.figure import PI, Figure, exp, floor, sqrt, whole
+from waterclock.silicon.figure import PI, Figure, exp, floor, maximum, sqrt, whole
 
 
 class DefectSet(StrEnum):
@@ -57,7 +57,7 @@ def gross_dies(constants: Constants, width: Figure, height: Figure) -> Figure:
     usable = constants["wafer.diameter"] - 2 * constants["wafer.edge"]
     usable = usable.named("wafer.usable", "mm", "diameter within which dies are good")
     whole_dies = PI * (usable / 2) ** 2 / site - PI * usable / sqrt(2 * site)
-    return floor(whole_dies).named("wafer.dies", "", "dies on a wafer, good or bad")
+    return maximum(floor(whole_dies), whole(1)).named("wafer.dies", "", "dies on a wafer, good or bad; at least one")
 
 
 def density_for(reported: Figure, area: Figure, cluster: Figure) -> Figure:
