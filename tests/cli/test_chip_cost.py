@@ -78,6 +78,15 @@ def test_own_constants_move_figures(run, tmp_path: Path) -> None:
     assert area["die.area"]["typical"] == area["area.row"]["typical"]
 
 
+def test_constants_that_nothing_can_be_computed_with_are_refused(run, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[logic.utilisation]\nmeaning = "m"\nunit = "percent"\ntypical = 0\nsource = "s"\nconfidence = "derived"\n'
+    )
+    code, out, err = run("chip", "cost", "tiny", "--constants", str(own))
+    assert (code, out, err.count("\n")) == (2, "", 1) and "can't be computed with these constants" in err
+
+
 def test_export_shows_class_distance_and_arithmetic(run) -> None:
     code, out, err = run("chip", "export", "h20", "demonstrator")
     assert (code, err) == (0, "") and "not legal advice" in out

@@ -74,6 +74,7 @@ def test_a_file_replaces_what_it_names(tmp_path: Path) -> None:
         ("[cooling.limit]\n" + GOOD.replace("W/mm^2", "mm"), "cooling.limit.unit = mm: must be as W/mm"),
         ("[cooling.limits]\n" + GOOD, "cooling.limits: no such constant"),
         ("[fo4]\n" + GOOD.replace("typical = 1", "by_node = { a = 1 }"), "fo4.by_node.a = 1: must be a number"),
+        ("[cooling.limit]\n" + GOOD.replace("typical = 1", "typical = -1"), "must be in order, and not negative"),
         ("cooling = 1", "cooling = 1: must be a table"),
         ("cooling = [", "not TOML"),
     ],

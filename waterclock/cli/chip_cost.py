@@ -69,8 +69,8 @@ def chip_cost(
         raise InputError(f"--load {load:g}: must be above 0 and at most 100 percent")
     plan = plan_of(defects, yield_model, volume, spare_superlanes, spare_mxm)
     sheet = ChipSheet(chip_of(name, changes), load_constants(constants), plan, load)
-    for figure in why or []:
-        sheet.sheet[figure]
+    for figure in [sheet.sheet[name] for name in why or []] + [sheet.cost.chip]:
+        sheet.sheet.interval(figure)  # what can't be computed is refused before anything is drawn or printed
     _draw(sheet, picture or [])
     if why:
         print_why(sheet.sheet, why, as_json=as_json)

@@ -47,6 +47,8 @@ def chip_export(
     items = [exported(name, changes, known) for name in dict.fromkeys(chosen)]
     sets = [rule_set(name) for name in rules] if rules else list(rule_sets())
     sheets = [(item, Sheet(item.figures)) for item in items]
+    for item, sheet in sheets:
+        item.subject(sheet)  # what can't be computed is refused before anything is printed
     if why:
         _print_why(sheets, why, as_json)
     elif as_json:

@@ -66,8 +66,8 @@ def cost(
         work = token_work(model, chosen_chip(chip, changes), context, phase)
     rooflines = _rooflines(work, beside, batch or list(BATCHES), known)
     sheet = TokenSheet(ChipSheet(work.chip, known, plan), work.work, utilisation, rooflines)
-    for name in why or []:
-        sheet.sheet[name]
+    for figure in [sheet.sheet[name] for name in why or []] + [sheet.cost.total]:
+        sheet.sheet.interval(figure)  # what can't be computed is refused before anything is drawn or printed
     _draw(sheet, tornado, bars)
     if why:
         print_why(sheet.sheet, why, as_json=as_json)

@@ -56,32 +56,35 @@ class ChipSheet:
         return {
             "Area": (*area.slices.values(), area.row, area.memory, area.placed_logic, area.die, area.width, area.height,
                      area.gates, area.flipflops, area.transistors),
-            "Power at the load": (*power.slices.values(), power.leakage, power.total, power.density, power.headroom),
+            "Power at the load": (*power.slices.values(), *power.densities.values(), power.leakage, power.total,
+                                  power.density, power.headroom),
             "Timing": (*timing.periods, timing.limit, timing.slack),
             "Yield, cost and time": tuple(self.cost.figures),
         }  # fmt: skip
 
     @cached_property
     def sheet(self) -> Sheet:
-        """All figures, those of parts and of densities too."""
+        """All figures, those of parts and of export control too."""
         parts = [area for parts in self.area.parts.values() for area in parts.values()]
         shown = [figure for figures in self.sections.values() for figure in figures]
-        return Sheet([*shown, *parts, *self.power.densities.values(), *self.export.figures])
+        return Sheet([*shown, *parts, *self.export.figures])
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What can't be made, cooled or clocked as it stands, by typical figures."""
-        sheet = self.sheet
-        kinds = self.power.densities
-        limit = sheet.interval(self.constants["cooling.limit"]).typical if "cooling.limit" in sheet.by_name else 0.0
-        found: list[str] = []
-        if sheet.interval(self.cost.reticle).typical > 100:
-            found.append("the die is larger than a scanner exposes: it can't be made in one piece")
-        if sheet.interval(self.power.headroom).typical < 1:
-            found.append("at this load the die takes more power than can be cooled")
-        hot = [kind.value.upper() for kind in kinds if sheet.interval(kinds[kind]).typical > limit]
-        if hot:
-            found.append(f"at this load {', '.join(hot)} slices are hotter for their area than a die may be on average")
-        if sheet.interval(self.timing.limit).typical < self.chip.clock_mhz - TOLERANCE_MHZ:
-            found.append(f"the clock of {self.chip.clock_mhz:,} MHz is above what the slowest path allows")
-        return tuple(found)
+        hot = ", ".join(kind.value.upper() for kind, density in self.power.densities.items() if self._is_hot(density))
+        holds_by_warning = {
+            "the die is larger than a scanner exposes: it can't be made in one piece":
+                self._typical(self.cost.reticle) > 100,
+            "at this load the die takes more power than can be cooled": self._typical(self.power.headroom) < 1,
+            f"at this load {hot} slices are hotter for their area than a die may be on average": bool(hot),
+            f"the clock of {self.chip.clock_mhz:,} MHz is above what the slowest path allows":
+                self._typical(self.timing.limit) < self.chip.clock_mhz - TOLERANCE_MHZ,
+        }  # fmt: skip
+        return tuple(warning for warning, holds in holds_by_warning.items() if holds)
+
+    def _is_hot(self, density: Figure) -> bool:
+        return self._typical(density) > self.constants["cooling.limit"].typical
+
+    def _typical(self, figure: Figure) -> float:
+        return self.sheet.interval(figure).typical

@@ -150,8 +150,9 @@ def _is_number(value: object) -> bool:
 def _constant(row: Mapping[str, Any], typical: float, name: str, source: str) -> Figure:
     low = row.get("low", typical * row.get("low_times", 1))
     high = row.get("high", typical * row.get("high_times", 1))
-    if not low <= typical <= high:
-        raise InputError(f"{source}: {name}: low = {low}, typical = {typical}, high = {high}: must be in order")
+    if not 0 <= low <= typical <= high:
+        bounds = f"low = {low}, typical = {typical}, high = {high}"
+        raise InputError(f"{source}: {name}: {bounds}: must be in order, and not negative")
     confidence = Confidence(row["confidence"])
     try:
         return leaf(name, row["meaning"], row["unit"], typical, row["source"], confidence, low, high)

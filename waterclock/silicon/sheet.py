@@ -138,7 +138,7 @@ class Sheet:
             if isinstance(figure.origin, Leaf):
                 found[figure] = np.full(num_values, figure.origin.typical * figure.unit.factor, np.float64)
             else:
-                found[figure] = figure.origin.operator.apply(*(found[one] for one in figure.origin.inputs))
+                found[figure] = _applied(figure, figure.origin, [found[one] for one in figure.origin.inputs])
         return found
 
 
@@ -158,6 +158,15 @@ def explained(figure: Figure) -> str:
     if isinstance(figure.origin, Leaf):
         return f"[{figure.origin.confidence}] {figure.origin.source}"
     return f"= {shown(figure)}"
+
+
+def _applied(figure: Figure, formula: Formula, inputs: Sequence[Values]) -> Values:
+    """InputError where a number is divided by 0 or too large, as constants of the user may make it."""
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            return formula.operator.apply(*inputs)
+    except FloatingPointError as error:
+        raise InputError(f"{figure.name or shown(figure)}: can't be computed with these constants: {error}") from None
 
 
 def _leaves(figures: Sequence[Figure]) -> Iterator[tuple[Figure, Leaf]]:
