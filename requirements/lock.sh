@@ -9,5 +9,5 @@ compile=("$1" --quiet --upgrade --allow-unsafe --strip-extras --no-header --no-a
 "${compile[@]}" --generate-hashes --extra rtl --extra formal --extra synth --constraint requirements/run.lock \
     --output-file requirements/tools.lock pyproject.toml
 # The hardware tools share a WebAssembly runtime with the RTL of the tests.
-"${compile[@]}" --generate-hashes --extra test --extra rtl --extra dev --constraint requirements/tools.lock \
+"${compile[@]}" --generate-hashes --extra test --extra rtl --extra plots --extra dev --constraint requirements/tools.lock \
     --output-file requirements/test.lock pyproject.toml

@@ -26,13 +26,13 @@ MAY_IMPORT = {
     "quantize": {"numerics"} | GRAPH | FOUNDATIONS,
     "simulator": {"isa", "chip", "numerics"} | FOUNDATIONS,
     "rtl": {"isa", "chip", "numerics"} | FOUNDATIONS,
-    "silicon": {"chip"} | FOUNDATIONS,
+    "silicon": {"isa", "chip"} | FOUNDATIONS,
     "compiler": {"quantize", "isa", "chip", "numerics"} | GRAPH | FOUNDATIONS,
 }
 MAY_PRINT = {"cli", "dashboard"}
 MAY_IMPORT_CLI = {"cli", "__main__"}
 # Optional libraries, and how much of a module's name is "one place": a package of ours or a module in it.
-PLACE_DEPTH_BY_LIBRARY = {"torch": 2, "transformers": 2, "onnx": 2, "amaranth": 1, "ray": 1}
+PLACE_DEPTH_BY_LIBRARY = {"torch": 2, "transformers": 2, "onnx": 2, "amaranth": 1, "ray": 1, "pint": 2, "matplotlib": 2}
 
 
 def module_of(path: str) -> str:

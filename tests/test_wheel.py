@@ -17,7 +17,10 @@ def test_the_wheel_works_away_from_the_checkout(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("waterclock-*.whl")
     site = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
-    script = "import waterclock, sys; sys.argv = ['waterclock', 'chip', 'show', 'demonstrator']\n"
+    script = "from waterclock.silicon.macros import macros; from waterclock.silicon.market import accelerators\n"
+    script += "from waterclock.silicon.constants import load_constants\n"
+    script += "assert macros() and accelerators() and load_constants().by_name\n"
+    script += "import waterclock, sys; sys.argv = ['waterclock', 'chip', 'show', 'demonstrator']\n"
     script += "from waterclock import cli; print(waterclock.__file__); cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", script],

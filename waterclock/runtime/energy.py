@@ -6,9 +6,9 @@ from functools import cached_property
 from types import MappingProxyType
 
 from waterclock.chip import Chip
-from waterclock.isa.layout import word_bits
 from waterclock.silicon import Constant, Energy, EnergyConstants
-from waterclock.simulator.energy import ACTIVITIES, BYTE_BITS, Activity, Counts
+from waterclock.silicon.fields import queue_bytes
+from waterclock.simulator.energy import ACTIVITIES, Activity, Counts
 
 _Choice = Callable[[Chip, EnergyConstants], Constant]
 
@@ -26,9 +26,7 @@ def _tile_bank_bit(chip: Chip, constants: EnergyConstants) -> Constant:
 
 
 def _queue_bit(chip: Chip, constants: EnergyConstants) -> Constant:
-    """Of the widest queue: all are taken for as large."""
-    widest = max(word_bits(queue.slice.kind) for queue in chip.queues)
-    return constants.sram_bit(chip.max_queue_entries * widest // BYTE_BITS)
+    return constants.sram_bit(queue_bytes(chip))
 
 
 CONSTANT_BY_ACTIVITY: Mapping[Activity, _Choice] = MappingProxyType({

@@ -1,0 +1,108 @@
+"""How commands show figures: tables with bounds, plain records, and where each figure is from."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from waterclock.cli.terminal import print_rows
+
+if TYPE_CHECKING:
+    from waterclock.silicon.figure import Figure
+    from waterclock.silicon.sheet import Sheet
+
+WhyOption = Annotated[
+    list[str] | None,
+    typer.Option("--why", metavar="FIGURE", help="say where a figure is from, down to its sources; repeatable"),
+]
+ConstantsOption = Annotated[
+    Path | None,
+    typer.Option("--constants", metavar="FILE", help="a TOML file of constants that replace those that ship"),
+]
+HEADER = ("figure", "typical", "low", "high", "unit", "what it is")
+DIGITS = 4
+
+
+def number(value: float) -> str:
+    """A number to four digits, without an exponent where it is readable."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e12:
+        return f"{value:.{DIGITS}g}"
+    rounded = float(f"{value:.{DIGITS}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (DIGITS - 1) else f"{rounded:.12g}"
+
+
+def figure_rows(sheet: "Sheet", figures: Iterable["Figure"]) -> list[tuple[str, ...]]:
+    """A row for each figure, under HEADER."""
+    rows: list[tuple[str, ...]] = []
+    for figure in figures:
+        interval = sheet.interval(figure)
+        bounds = (number(bound) for bound in (interval.typical, interval.low, interval.high))
+        rows.append((figure.name, *bounds, str(figure.unit), figure.meaning))
+    return rows
+
+
+def figure_record(sheet: "Sheet", figures: Iterable["Figure"]) -> dict[str, Any]:
+    """Plain values by name."""
+    return {figure.name: _plain(sheet, figure) for figure in figures}
+
+
+def print_figures(sheet: "Sheet", figures: Iterable["Figure"], title: str = "") -> None:
+    if title:
+        print(f"\n{title}")
+    print_rows(figure_rows(sheet, figures), header=HEADER)
+
+
+def print_why(sheet: "Sheet", names: Sequence[str], *, as_json: bool) -> None:
+    """Formula, inputs and sources of figures. InputError for the name of none, before anything is printed."""
+    for name in names:
+        sheet[name]
+    if as_json:
+        print(json.dumps({name: _why_record(sheet, name) for name in names}, indent=2))
+        return
+    for name in names:
+        print("\n".join(_why_lines(sheet, name)))
+
+
+def _why_lines(sheet: "Sheet", name: str) -> Iterator[str]:
+    from waterclock.silicon.sheet import explained
+
+    for depth, figure, again in sheet.why(name):
+        indent = "  " * depth
+        said = "(above)" if again else explained(figure)
+        yield f"{indent}{figure.name}: {_value(sheet, figure)}, {figure.meaning}"
+        yield f"{indent}    {said}"
+
+
+def _value(sheet: "Sheet", figure: "Figure") -> str:
+    interval = sheet.interval(figure)
+    unit = f" {figure.unit}" if str(figure.unit) else ""
+    text = f"{number(interval.typical)}{unit}"
+    if interval.low == interval.high:
+        return text
+    return f"{text} ({number(interval.low)} to {number(interval.high)})"
+
+
+def _why_record(sheet: "Sheet", name: str) -> dict[str, Any]:
+    """Every figure below one, by name, each with its formula and inputs or its source."""
+    from waterclock.silicon.figure import Leaf, shown
+    from waterclock.silicon.sheet import parents
+
+    found: dict[str, Any] = {}
+    for _, figure, _ in sheet.why(name):
+        record = _plain(sheet, figure)
+        if isinstance(figure.origin, Leaf):
+            record |= {"source": figure.origin.source, "confidence": figure.origin.confidence.value}
+        else:
+            record |= {"formula": shown(figure), "inputs": [one.name for one in parents(figure)]}
+        found[figure.name] = record
+    return found
+
+
+def _plain(sheet: "Sheet", figure: "Figure") -> dict[str, Any]:
+    interval = sheet.interval(figure)
+    return {
+        "typical": interval.typical, "low": interval.low, "high": interval.high, "unit": str(figure.unit),
+        "meaning": figure.meaning,
+    }  # fmt: skip

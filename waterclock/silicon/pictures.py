@@ -1,0 +1,129 @@
+"""Pictures of figures, as SVG or PNG: tornado, stacked bars, floorplan. The only module that knows matplotlib."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from waterclock.errors import InputError, WaterclockError
+from waterclock.silicon.floorplan import Floorplan
+from waterclock.silicon.parts import Part
+from waterclock.silicon.sheet import Interval, Swing
+
+FORMATS = (".svg", ".png")
+DPI = 120
+MARGIN = 0.22
+"""Room for labels beside the bars of a tornado, over the width of the widest."""
+COLOUR_BY_PART: Mapping[Part, str] = {
+    Part.RERAM: "#b39ddb", Part.SENSE: "#7e57c2", Part.SRAM: "#8fc1a9", Part.STORE: "#5b8e7d", Part.LOGIC: "#f2d58c",
+    Part.STREAMS: "#b7d3e9", Part.QUEUES: "#dd9787", Part.LINKS: "#d9d9d9",
+}  # fmt: skip
+COLOURS = ("#8fc1a9", "#b39ddb", "#f2d58c", "#b7d3e9", "#dd9787", "#d9d9d9")
+Draw = Callable[[Any, Any], None]
+"""Draws on a figure and its axes."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A bar: its parts, and the interval of all of it."""
+
+    label: str
+    parts: Mapping[str, float]
+    interval: Interval
+
+
+def check_pictures(path: Path) -> None:
+    """InputError for a name that says no format; WaterclockError where matplotlib is missing."""
+    if path.suffix not in FORMATS:
+        raise InputError(f"{path}: a picture must end in {' or '.join(FORMATS)}")
+    if find_spec("matplotlib") is None:
+        raise WaterclockError("pictures need the extra `plots` (pip install 'waterclock[plots]')")
+
+
+def tornado(swings: Sequence[Swing], typical: float, title: str, unit: str) -> Draw:
+    """What each leaf does to a figure alone, the widest at the top."""
+
+    def draw(figure: Any, axes: Any) -> None:
+        for row, swing in enumerate(reversed(swings)):
+            ends = sorted((swing.at_low, swing.at_high))
+            axes.barh(row, ends[1] - ends[0], left=ends[0], color=COLOURS[0], edgecolor="#333")
+            low_is_left = swing.at_low <= swing.at_high
+            for value, is_left in ((ends[0], True), (ends[1], False)):
+                said = f"{value:.3g} ({'low' if is_left == low_is_left else 'high'})"
+                axes.annotate(said, (value, row), (-4 if is_left else 4, 0), textcoords="offset points", va="center",
+                              ha="right" if is_left else "left", fontsize=7)  # fmt: skip
+        axes.axvline(typical, color="#333", linewidth=0.8)
+        axes.set_yticks(range(len(swings)), [swing.leaf.name for swing in reversed(swings)], fontsize=8)
+        axes.set_xlabel(f"{unit} (each constant alone at its low and its high; {typical:.3g} typical)", fontsize=8)
+        axes.set_title(title, fontsize=10)
+        ends = [end for swing in swings for end in (swing.at_low, swing.at_high)]
+        room = MARGIN * (max(ends) - min(ends))
+        axes.set_xlim(min(ends) - room, max(ends) + room)
+        figure.set_size_inches(8, 1.2 + 0.36 * len(swings))
+
+    return draw
+
+
+def stacks(bars: Sequence[Stack], title: str, unit: str) -> Draw:
+    """Bars of parts, with the interval of each sum."""
+
+    def draw(figure: Any, axes: Any) -> None:
+        names = list(bars[0].parts)
+        for row, bar in enumerate(reversed(bars)):
+            left = 0.0
+            for name, colour in zip(names, COLOURS, strict=False):
+                value = bar.parts[name]
+                axes.barh(row, value, left=left, color=colour, edgecolor="#333", label=name if not row else None)
+                left += value
+            axes.plot([bar.interval.low, bar.interval.high], [row + 0.28] * 2, color="#333", linewidth=1.2)
+            axes.annotate(f"{bar.interval.typical:.3g}", (left, row), (3, 0), textcoords="offset points", fontsize=7,
+                          va="center")  # fmt: skip
+        axes.set_yticks(range(len(bars)), [bar.label for bar in reversed(bars)], fontsize=8)
+        axes.set_xlabel(f"{unit}; the line is the interval", fontsize=8)
+        axes.set_title(title, fontsize=10)
+        axes.legend(fontsize=7)
+        figure.set_size_inches(8, 1.4 + 0.4 * len(bars))
+
+    return draw
+
+
+def die(plan: Floorplan) -> Draw:
+    """The die to scale, in millimetres."""
+
+    def draw(figure: Any, axes: Any) -> None:
+        from matplotlib.patches import Patch, Rectangle
+
+        for box in plan.boxes:
+            colour = COLOUR_BY_PART[box.part]
+            place = (box.x, box.y), box.width, box.height
+            axes.add_patch(Rectangle(*place, facecolor=colour, edgecolor="#333", linewidth=0.2))
+        axes.set_xlim(0, plan.width)
+        axes.set_ylim(0, plan.height)
+        axes.set_aspect("equal")
+        axes.set_xlabel("mm")
+        axes.set_title(f"{plan.name}: {plan.width:.1f} x {plan.height:.1f} mm, to scale", fontsize=10)
+        there = dict.fromkeys(box.part for box in plan.boxes)
+        patches = [Patch(facecolor=COLOUR_BY_PART[part], edgecolor="#333", label=part.meaning) for part in there]
+        axes.legend(handles=patches, fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
+        figure.set_size_inches(7, 7.6)
+
+    return draw
+
+
+def rendered(draw: Draw, suffix: str) -> bytes:
+    """The picture as a file; the same figures give the same bytes."""
+    from importlib import import_module
+
+    matplotlib, backend = import_module("matplotlib"), import_module("matplotlib.backends.backend_agg")
+    with matplotlib.rc_context({"svg.hashsalt": "waterclock", "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
+        figure: Any = import_module("matplotlib.figure").Figure()
+        backend.FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        draw(figure, axes)
+        figure.set_layout_engine("tight")
+        buffer = io.BytesIO()
+        none = {"Date": None} if suffix == ".svg" else {"Software": None}
+        figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=none)
+    return buffer.getvalue()
