@@ -56,7 +56,7 @@ def compare(
     context: Context = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how fast a model is on each of several chips: it is compiled for each, and the first is what all are held to."""
+    """Say how fast a model is on each of several chips, for which it is compiled; all are held to the first."""
     from waterclock.runtime.llm import open_bundle
 
     made = {name: chip_of(name, None) for name in chips}

@@ -35,7 +35,7 @@ def chip_show(
     changes: Changes = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="write the floorplan to this file")] = None,
     toml: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the chip to this .toml file, to change and give to --chip")
+        Path | None, typer.Option(metavar="FILE", help="write the chip to this .toml file, to change it there")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -54,13 +54,12 @@ def _run(arguments: list[str]) -> int:
 
 def _reason(error: TyperException) -> str:
     """What is wrong with the arguments. Of a value that has the wrong type or size typer does not say which it was."""
-    problems = getattr(error.__cause__, "errors", None)
-    if problems is None:
+    problems, option = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
+    if problems is None or option is None:
         return error.format_message()
     problem: Mapping[str, Any] = problems()[0]
-    name = getattr(error, "param").opts[0]  # noqa: B009: no attribute that a type checker knows
     allowed = str(problem["msg"]).removeprefix("Input should ").partition(",")[0]
-    return f"{name} {problem['input']!r}: must {allowed}"
+    return f"{option.opts[0]} {problem['input']!r}: must {allowed}"
 
 
 def _refuse_stdout(error: OSError) -> int:

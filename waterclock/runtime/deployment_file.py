@@ -153,7 +153,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path.parent}: is no deployment, {path.name} is missing") from None
+        raise InputError(f"{path.parent}: is no deployment, {path.name} is missing; compile writes one") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
