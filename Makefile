@@ -29,7 +29,7 @@ test: lint $(STAMPS)/model | compiler-here ## the default tests, after a quick l
 	$(PYTEST)
 
 docs: $(STAMPS)/docs ## this documentation as a site, in build/docs
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build
 	@echo "build/docs/index.html is the first page; its search needs a server: python3 -m http.server --directory build/docs"
 
 lint: $(STAMPS)/test ## ruff and pyright

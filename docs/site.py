@@ -67,8 +67,9 @@ def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
 def names_page() -> str:
     """What `import waterclock` offers, a row for each name."""
     rows = (name_row(name) for name in waterclock.__all__)
-    about = (inspect.getdoc(waterclock) or "").replace("    ", "\n    ", 1)
-    return "\n".join(["# API reference", "", about, "", "| name | what it is |", "|---|---|", *rows, ""])
+    return "\n".join(
+        ["# API reference", "", inspect.getdoc(waterclock) or "", "", "| name | what it is |", "|---|---|", *rows, ""]
+    )
 
 
 def name_row(name: str) -> str:

@@ -8,6 +8,7 @@ import io
 import os
 import runpy
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,10 @@ from tests.pages import DOCS, LINK, ROOT, Block, Reader, Typist, blocks, environ
 from waterclock.errors import InputError
 from waterclock.frontends.model_path import find_model
 
-PAGES = ("tutorial", "custom-chip", "schedule", "machine", "chat", "prefill", "trace-and-energy", "rtl", "limits")
+OF_THE_RTL = "from-row-to-gates"
+"""Which tests/test_docs_rtl.py types."""
+BLOCKS = {page.stem: blocks(page) for page in sorted(DOCS.glob("*.md")) if blocks(page) and page.stem != OF_THE_RTL}
 GONE_THROUGH = ("tutorial", "custom-chip")
-BLOCKS = {name: blocks(DOCS / f"{name}.md") for name in PAGES}
 WRITTEN = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 HEREDOC = " <<'END'"
 SHELL_CHARACTERS = set("|<>;&$`{}*")
@@ -37,7 +39,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
     """Somebody for each page, in whose folder is all that the page asks for."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in PAGES}
+    folders = {name: tmp_path_factory.mktemp(name) for name in BLOCKS}
     for folder in folders.values():
         lay_out(folder)
     write_models_that_are_refused(folders["limits"])
@@ -103,7 +105,7 @@ def name_of(page: str, block: Block) -> str:
     return f"{page}: {block.commands[0].text.splitlines()[0][:60]}"
 
 
-EACH_BLOCK = [(page, i, block) for page in PAGES for i, block in enumerate(BLOCKS[page])]
+EACH_BLOCK = [(page, i, block) for page in BLOCKS for i, block in enumerate(BLOCKS[page])]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_a_page_is_gone_through_with_a_quick_model(
 
 
 def test_the_pages_have_blocks_of_every_kind() -> None:
-    assert all(BLOCKS.values())
+    assert {"tutorial", "custom-chip", "schedule", "limits"} <= set(BLOCKS)
     assert {word for _, _, block in EACH_BLOCK for word in block.words} == {"slow"}
     drawn = [picture.name for picture in (DOCS / "images").iterdir() for *_, b in EACH_BLOCK if picture.name in b.text]
     assert {"layer.svg", "prefill.svg"} <= set(drawn)
@@ -167,16 +169,39 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-@pytest.mark.slow
-def test_the_site_is_built_and_asks_nobody(tmp_path: Path) -> None:
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """The repository, with a copy of its pages; skipped where there is no mkdocs."""
     pytest.importorskip("mkdocs", reason="the site needs the Python package mkdocs")
+    lay_out(tmp_path)
+    (tmp_path / "docs").unlink()
+    shutil.copytree(DOCS, tmp_path / "docs")
+    return tmp_path
+
+
+def built(sources: Path) -> tuple[int, str]:
+    """Build the site as `make docs` does."""
+    return shell(f"{sys.executable} -m mkdocs build", sources, dict(os.environ))
+
+
+@pytest.mark.slow
+def test_the_site_has_every_name_and_asks_nobody(sources: Path) -> None:
     import waterclock
 
-    code, output = shell(f"{sys.executable} -m mkdocs build --site-dir {tmp_path}", ROOT, dict(os.environ))
-    assert code == 0, output
-    names = (tmp_path / "api" / "index.html").read_text()
+    assert built(sources)[0] == 0
+    site = sources / "build" / "docs"
+    names = (site / "api" / "index.html").read_text()
     assert not [name for name in waterclock.__all__ if f"<code>{name}</code></a>" not in names]
     asked = ('src="http', "src=http", 'rel="stylesheet" href="http', "url(http", "@import")
-    for path in (*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")):
+    for path in (*site.rglob("*.html"), *site.rglob("*.css")):
         assert not [one for one in asked if one in path.read_text()], path
-    assert not [path for path in tmp_path.rglob("*.js") if b"unpkg.com" in path.read_bytes()]
+    assert not [path for path in site.rglob("*.js") if b"unpkg.com" in path.read_bytes()]
+
+
+@pytest.mark.slow
+def test_a_link_that_leads_nowhere_makes_no_site(sources: Path) -> None:
+    page = sources / "docs" / "rtl.md"
+    page.write_text(page.read_text() + "[a](nothing.md) [b](limits.md#nothing) [c](../waterclock/nothing.py)")
+    code, output = built(sources)
+    assert code == 1
+    assert output.count("WARNING") == 3
