@@ -18,8 +18,6 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```console(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 FRACTION = re.compile(r"\d+\.\d+")
-SECONDS = re.compile(r"^this host: .*|(?<=; )\d+\.\d s(?=\]$)")
-"""What `run` and `chat` say of the host, on any page."""
 PROGRAMS = {"waterclock": "-m waterclock", "python": ""}
 PICTURES = DOCS / "images"
 EXIT_REFUSED = 2
@@ -54,8 +52,7 @@ class Block:
 
     def shown(self, line: str) -> str:
         """A line without what differs between hosts."""
-        line = SECONDS.sub("#", line.rstrip())
-        return FRACTION.sub("#", line) if "host" in self.words else line
+        return FRACTION.sub("#", line.rstrip()) if "host" in self.words else line.rstrip()
 
 
 def blocks(page: Path) -> tuple[Block, ...]:
