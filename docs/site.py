@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from typer.core import TyperCommand, TyperGroup
 
 import waterclock
 from waterclock.cli.app import app
@@ -57,7 +57,7 @@ def commands_page() -> str:
     return "\n\n".join(["# Commands", "What `--help` says, for each command.", *blocks, ""])
 
 
-def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+def helps(command: TyperCommand | TyperGroup, name: str) -> Iterator[tuple[str, str]]:
     context = command.context_class(command, info_name=name, max_content_width=HELP_WIDTH, terminal_width=HELP_WIDTH)
     yield name, command.get_help(context)
     for word, child in sorted(getattr(command, "commands", {}).items()):
