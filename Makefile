@@ -15,8 +15,9 @@ PROMPT ?= Explain what a water clock is.
 
 export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help run test lint slow anchor fuzz formal mutants synth rtl-token bench lock clean
+.PHONY: help run test docs lint slow anchor fuzz formal mutants synth rtl-token bench lock clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 20
@@ -26,6 +27,10 @@ run: $(STAMPS)/run $(STAMPS)/model ## run a language model on the chip
 
 test: lint $(STAMPS)/model | compiler-here ## the default tests, after a quick lint
 	$(PYTEST)
+
+docs: $(STAMPS)/docs ## this documentation as a site, in build/docs
+	$(BIN)/mkdocs build
+	@echo "build/docs/index.html is the first page; its search needs a server: python3 -m http.server --directory build/docs"
 
 lint: $(STAMPS)/test ## ruff and pyright
 	$(BIN)/ruff check .
@@ -85,6 +90,10 @@ $(STAMPS)/test: requirements/test.lock | $(STAMPS)/run
 	touch $@
 
 $(STAMPS)/tools: requirements/tools.lock | $(STAMPS)/test
+	$(PIP) --require-hashes -r $<
+	touch $@
+
+$(STAMPS)/docs: requirements/docs.lock | $(STAMPS)/run
 	$(PIP) --require-hashes -r $<
 	touch $@
 

@@ -11,3 +11,6 @@ compile=("$1" --quiet --upgrade --allow-unsafe --strip-extras --no-header --no-a
 # The hardware tools share a WebAssembly runtime with the RTL of the tests.
 "${compile[@]}" --generate-hashes --extra test --extra rtl --extra plots --extra dev --constraint requirements/tools.lock \
     --output-file requirements/test.lock pyproject.toml
+# The documentation is built in the environment of the tests, which may have the tools as well.
+"${compile[@]}" --generate-hashes --extra docs --constraint requirements/test.lock --constraint requirements/tools.lock \
+    --output-file requirements/docs.lock pyproject.toml

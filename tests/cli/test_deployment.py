@@ -1,4 +1,4 @@
-"""`waterclock compile`, `inspect` and `check`."""
+"""`waterclock compile` and `inspect`."""
 
 import json
 import signal
@@ -51,14 +51,6 @@ def test_a_disassembled_queue_can_be_assembled(run, folder: Path, bundle: Bundle
     assert (assemble(out)["vxm.alu0"] == program.queues["vxm.alu0"]).all()
 
 
-def test_check_proves_a_folder_and_places_a_model(run, model_path: Path, folder: Path) -> None:
-    assert run("check", str(folder)) == (0, f"{folder}: runs on tiny with a context of 32 positions\n", "")
-    assert run("check", str(model_path), *OPTIONS)[:2] == (
-        0,
-        f"{model_path}: runs on tiny with a context of 32 positions\n",
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -69,11 +61,11 @@ def test_check_proves_a_folder_and_places_a_model(run, model_path: Path, folder:
         (["inspect", "none"], "none: is no deployment"),
         (["inspect", "MODEL"], "random.gguf"),
         (["inspect", "FOLDER", "--disassemble", "mem99"], "--disassemble mem99: no such queue; there are mem0"),
-        (["check", "none"], "model none: no such file"),
-        (
-            ["check", "MODEL", "--chip", "tiny", "--set", "mxm.num_sram_tiles=8", "--context", "64"],
-            "mxm.num_sram_tiles = 8: the model needs",
-        ),
+        (["inspect", "FOLDER", "--schedule", "new.svg", "--json"], "--schedule and --json: show different things"),
+        (["inspect", "FOLDER", "--cycle", "0", "--disassemble", "mem0"], "--cycle and --disassemble: show different"),
+        (["inspect", "FOLDER", "--disassemble", "mem0", "--explain"], "--disassemble and --explain: show different"),
+        (["inspect", "FOLDER", "--objects", "--json"], "--objects and --json: show different things; give one of them"),
+        (["inspect", "FOLDER", "--cycles", "1:5"], "--cycles 1:5: says what --schedule draws; add --schedule"),
     ],
 )
 def test_what_can_not_be_is_one_line_and_exit_code_2(
@@ -122,10 +114,3 @@ main()
         assert process.wait(20) == code
         assert process.stderr.read() == said
     assert list(tmp_path.iterdir()) == []
-
-
-def test_check_as_json(run, folder: Path, bundle: Bundle) -> None:
-    code, out, _ = run("check", str(folder), "--json")
-    chip = bundle.deployment.chip
-    assert code == 0
-    assert json.loads(out) == {"model": str(folder), "chip": "tiny", "chip_sha256": chip.sha256, "context": 32}

@@ -43,6 +43,20 @@ def test_too_little_memory_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> 
     assert run("chip", "list") == (EXIT_REFUSED, "", "waterclock: not enough memory\n")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--max-tokens", "0", "be greater than or equal to 1"),
+        ("--max-tokens", "some", "be a valid integer"),
+        ("--temperature", "-0.5", "be greater than or equal to 0"),
+    ],
+)
+def test_a_number_that_is_none_is_repeated(run, option: str, value: str, allowed: str) -> None:
+    code, out, err = run("run", "none.gguf", "Hello", f"{option}={value}")
+    assert (code, out) == (EXIT_REFUSED, "")
+    assert err == f"waterclock: {option} {value!r}: must {allowed} (see waterclock run --help)\n"
+
+
 def test_help_is_there_at_once() -> None:
     took: list[float] = []
     for _ in range(3):

@@ -1,6 +1,6 @@
 """The Chip record: everything about a chip that another chip could have differently, and what follows from it."""
 
-from waterclock.chip.files import list_chips, load
+from waterclock.chip.files import list_chips, load, to_toml
 from waterclock.chip.floorplan import floorplan_svg
 from waterclock.chip.record import RULE_BY_FIELD, Chip
 from waterclock.chip.row import Queue, Slice, SliceKind
@@ -24,4 +24,5 @@ __all__ = [
     "floorplan_svg",
     "list_chips",
     "load",
+    "to_toml",
 ]

@@ -1,12 +1,13 @@
 """Chips from TOML files, and the ones that ship."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from waterclock.chip.record import Chip
+from waterclock.chip.record import RULE_BY_FIELD, Chip
 from waterclock.errors import InputError
 
 MAX_FILE_BYTES = 1 << 20
@@ -26,6 +27,19 @@ def load(name_or_path: str | Path) -> Chip:
     if text not in shipped:
         raise InputError(f"no chip {text!r}: must be {', '.join(sorted(shipped))} or the path of a .toml file")
     return _parsed(shipped[text].read_bytes(), source=f"{text}.toml")
+
+
+def to_toml(chip: Chip) -> str:
+    """The text of a chip's file: every field, with its meaning and what it may be. `load` makes the same chip of it."""
+    lines, section = list[str](), ""
+    for path, rule in RULE_BY_FIELD.items():
+        head, _, field = path.rpartition(".")
+        if head != section:
+            section = head
+            lines += ["", f"[{section}]"]
+        value = json.dumps(chip[path], ensure_ascii=False)
+        lines.append(f"{field} = {value}  # {rule.meaning}: {rule}")
+    return "\n".join([*lines, ""])
 
 
 def _shipped() -> Mapping[str, Traversable]:

@@ -8,6 +8,7 @@ import typer
 
 from waterclock.cli.app import AsJson, Changes, ChipName, app, chip_of, commands
 from waterclock.cli.terminal import print_rows
+from waterclock.errors import InputError
 
 if TYPE_CHECKING:
     from waterclock.chip import Chip
@@ -32,14 +33,20 @@ def chip_list(as_json: AsJson = False) -> None:
 def chip_show(
     name: ChipName,
     changes: Changes = None,
-    svg: Annotated[Path | None, typer.Option(help="write the floorplan to this file")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="write the floorplan to this file")] = None,
+    toml: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the chip to this .toml file, to change it there")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a chip: its fields, their meaning, and what they come to."""
     from waterclock.atomic import write_atomically
-    from waterclock.chip import floorplan_svg
+    from waterclock.chip import floorplan_svg, to_toml
 
     chip = chip_of(name, changes)
+    if toml:
+        _check_chip_file(toml)
+        write_atomically(toml, to_toml(chip))
     if svg:
         write_atomically(svg, floorplan_svg(chip))
     if as_json:
@@ -47,6 +54,7 @@ def chip_show(
         return
     _print_chip(chip)
     print(f"\nFloorplan: {svg}" if svg else f"\nFloorplan: add --svg {chip.name}.svg to draw it")
+    print(f"Chip file: {toml}" if toml else "Chip file: add --toml FILE to write one, and change what you like in it")
 
 
 @chip_app.command("diff")
@@ -64,6 +72,15 @@ def chip_diff(name: ChipName, other: ChipName, as_json: AsJson = False) -> None:
         print("no field differs")
         return
     print_rows(rows, header=("field", one.name, two.name))
+
+
+def _check_chip_file(path: Path) -> None:
+    """InputError for a name that `--chip` would not take for a file, and where somebody's changes would be lost."""
+    from waterclock.atomic import check_new
+
+    if path.suffix != ".toml":
+        raise InputError(f"--toml {path}: must end in .toml")
+    check_new(path)
 
 
 def _print_chip(chip: "Chip") -> None:

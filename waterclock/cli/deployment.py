@@ -1,6 +1,7 @@
-"""`waterclock compile`, `inspect` and `check`: deployments, and whether there can be one."""
+"""`waterclock compile` and `inspect`: deployments."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import accumulate
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, ModelName, ModelOrFolder, Target, app
+from waterclock.cli.app import AsJson, ModelName, Target, app
 from waterclock.cli.moment import show_moment
 from waterclock.cli.programs import ProgramOption, one_program
 from waterclock.cli.records import with_records
@@ -79,6 +80,12 @@ def inspect(
     """Show what a compiled folder holds. Its hashes and shapes are checked first."""
     from waterclock.runtime.deployment_file import bundle_sha256, load_bundle
 
+    _check_one_view(
+        {"--cycle": cycle, "--schedule": schedule, "--disassemble": disassemble},
+        {"--objects": objects, "--explain": explain, "--json": as_json and cycle is None},
+    )
+    if cycles is not None and schedule is None:
+        raise InputError(f"--cycles {cycles}: says what --schedule draws; add --schedule")
     given = {"token": token, "position": position}
     for name, value in {**given, "program": program_name}.items():
         if value is not None and cycle is None and not (name == "program" and (schedule or disassemble)):
@@ -103,31 +110,12 @@ def inspect(
                 _print_explanation(name, bundle.deployment.explanations[name])
 
 
-@app.command("check")
-@with_records
-def check(
-    model: ModelOrFolder,
-    *,
-    target: Target,
-    as_json: AsJson = False,
-) -> None:
-    """Say whether a model or a compiled folder can run on a chip, and if not, why: it is compiled and proven."""
-    from waterclock.simulator.link import link
-
-    with progress() as phase:
-        deployment = target.bundle(model, phase).deployment
-        phase("linking")
-        for program in deployment.programs.values():
-            link(program, deployment.chip)
-    chosen, context = deployment.chip, deployment.max_context
-    if as_json:
-        print(
-            json.dumps(
-                {"model": model, "chip": chosen.name, "chip_sha256": chosen.sha256, "context": context}, indent=2
-            )
-        )
-        return
-    print(f"{model}: runs on {chosen.name} with a context of {context} positions")
+def _check_one_view(views: Mapping[str, object], flags: Mapping[str, bool]) -> None:
+    """InputError for options of which one would hide another. `views` are alone; `--json` has no list of objects."""
+    chosen = [name for name, value in views.items() if value is not None]
+    flagged = [name for name, given in flags.items() if given]
+    if len(chosen + flagged) > 1 and (chosen or {"--objects", "--json"} <= set(flagged)):
+        raise InputError(f"{' and '.join(chosen + flagged)}: show different things; give one of them")
 
 
 def _record(bundle: "Bundle", sha256: str) -> dict[str, Any]:

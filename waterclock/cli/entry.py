@@ -4,7 +4,9 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 from typer.exceptions import TyperException
 
@@ -48,10 +50,20 @@ def _run(arguments: list[str]) -> int:
         return _refuse_stdout(error)
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        return refuse(f"{error.format_message()} (see {context.command_path if context else 'waterclock'} --help)")
+        return refuse(f"{_reason(error)} (see {context.command_path if context else 'waterclock'} --help)")
     if code == EXIT_INTERRUPTED:  # which is also what typer makes of an interrupt
         print("waterclock: interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _reason(error: TyperException) -> str:
+    """What is wrong with the arguments. Of a value that has the wrong type or size typer does not say which it was."""
+    problems, option = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
+    if problems is None or option is None:
+        return error.format_message()
+    problem: Mapping[str, Any] = problems()[0]
+    allowed = str(problem["msg"]).removeprefix("Input should ").partition(",")[0]
+    return f"{option.opts[0]} {problem['input']!r}: must {allowed}"
 
 
 def _refuse_stdout(error: OSError) -> int:

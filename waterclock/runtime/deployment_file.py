@@ -170,7 +170,7 @@ def _read(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: OSError) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path.parent}: is no deployment, {path.name} is missing")
+        return InputError(f"{path.parent}: is no deployment, {path.name} is missing; compile writes one")
     return InputError(f"{path}: cannot be read: {error.strerror}")
 
 
