@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 from tests.integration.executions import Built, assert_executions_equal, first_largest, step_token
+from waterclock.chip import load
+from waterclock.compiler.compile import compile_model, usual_shapes
+from waterclock.frontends.graph import Graph
+from waterclock.quantize import evaluate_quantized
+from waterclock.runtime.device import Device
 
 TEXT = np.random.default_rng(8).integers(0, 49_152, 64).tolist()
 
@@ -43,3 +48,37 @@ def test_a_whole_token_is_stepped(smollm2: Built) -> None:
     run = machine.launch(smollm2.params(position, TEXT[position]))
     assert stepped.length_cycles == run.length_cycles == smollm2.program.length_cycles
     assert stepped.state.first_difference(run.state) is None
+
+
+@pytest.mark.slow
+def test_prompts_of_any_length_through_every_bucket(smollm2_quantized: Graph) -> None:
+    """The cheapest launches for a prompt, then single tokens, past a change of bucket; then every program by itself."""
+    chip, context, num_after = load("demonstrator"), 512, 4
+    deployment = compile_model(smollm2_quantized, chip, context, shapes=usual_shapes(chip, context)).deployment
+    tokens = np.random.default_rng(9).integers(0, 49_152, 326).tolist()
+    expected = evaluate_quantized(smollm2_quantized, np.array(tokens)).view(np.int32)
+    used: set[str] = set()
+
+    def assert_logits(device: Device, position: int) -> None:
+        np.testing.assert_array_equal(device.logits().view(np.int32), expected[position], err_msg=f"token {position}")
+        assert device.next_token == first_largest(expected[position])
+
+    for num_prompt in (1, 2, 63, 64, 65, 200, 254):
+        device = Device(deployment, num_threads=1 + num_prompt % 3)
+        for position, launched in device.feed_all(tokens[:num_prompt], 0):
+            used |= {
+                name for name, one in device.programs.items() if one.program.length_cycles == launched.length_cycles
+            }
+            assert_logits(device, position)
+        for position in range(num_prompt, num_prompt + num_after):
+            device.feed(tokens[position], position)
+            assert_logits(device, position)
+    assert used >= {"decode-256", "prefill-64-64", "prefill-64-256"}
+    for name, one in sorted(device.programs.items()):
+        for position in {0, one.num_positions - one.num_tokens} & set(range(len(tokens) - one.num_tokens)):
+            if position:
+                list(device.feed_all(tokens[:position], 0))
+            device.launch(device.programs[name], tokens[position : position + one.num_tokens], position)
+            assert_logits(device, position + one.num_tokens - 1)
+    list(device.feed_all(tokens, 0))  # ends in the largest bucket
+    assert_logits(device, len(tokens) - 1)

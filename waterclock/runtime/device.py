@@ -142,7 +142,8 @@ class Device:
     def _plan(self, num_tokens: int, position: int) -> list[tuple[Loaded, int, int]]:
         """The launches that feed tokens: program, first position, and the one after the last."""
         end = position + num_tokens
-        self._decode_at(end - 1)
+        if num_tokens:
+            self._decode_at(end - 1)
         plan: list[tuple[Loaded, int, int]] = []
         while position < end:
             program = self._cheapest(end - position, position)
