@@ -36,26 +36,34 @@ class Written:
     arguments: str
     name: str
     needs_rtl: bool = False
-    takes_folder: bool = False
+    must_be_new: bool = False
 
 
 WRITTEN = {
     "compile --output": Written(
-        "compile MODEL --chip tiny --context 32 --no-cache -o OUT", "new", takes_folder=True
+        "compile MODEL --chip tiny --context 32 --no-cache -o OUT", "new", must_be_new=True
     ),
     "trace --output": Written("trace FOLDER -o OUT", "out.html"),
     "inspect --schedule": Written("inspect FOLDER --schedule OUT", "out.svg"),
     "chip show --svg": Written("chip show tiny --svg OUT", "out.svg"),
-    "rtl emit --output": Written("rtl emit -o OUT", "new", needs_rtl=True, takes_folder=True),
+    "chip show --toml": Written("chip show tiny --toml OUT", "out.toml", must_be_new=True),
+    "chip compare --bars": Written("chip compare demonstrator groq-tsp --bars OUT", "out.svg"),
+    "chip cost --picture": Written("chip cost demonstrator --picture OUT", "out.svg"),
+    "cost --bars": Written("cost FOLDER --bars OUT", "out.svg"),
+    "cost --tornado": Written("cost FOLDER --tornado OUT", "out.png"),
+    "rtl emit --output": Written("rtl emit -o OUT", "new", needs_rtl=True, must_be_new=True),
     "rtl run --output": Written(f"rtl run {EXAMPLE} -o OUT", "out.vcd", needs_rtl=True),
     "rtl run --svg": Written(f"rtl run {EXAMPLE} --svg OUT", "out.svg", needs_rtl=True),
 }  # fmt: skip
 WRITTEN_LATE = {
     "rtl verify --waveform": Written("rtl verify --waveform OUT", "out.vcd", needs_rtl=True),
-    "rtl synth --output": Written("rtl synth --liberty none.lib -o OUT", "new", needs_rtl=True, takes_folder=True),
+    "rtl synth --output": Written("rtl synth --liberty none.lib -o OUT", "new", needs_rtl=True, must_be_new=True),
 }
 """What takes minutes, or a difference that there is none of, before something is written: only its place is tried."""
-READ = {"eval --text", "inspect DIR", "rtl emit DEPLOYMENT", "rtl run FILE.asm", "rtl synth --liberty"}
+READ = {"eval --text", "inspect DIR", "rtl emit DEPLOYMENT", "rtl run FILE.asm", "rtl synth --liberty"} | {
+    f"{command} --constants" for command in ("cost", *(f"chip {name}" for name in (
+        "calibration", "compare", "cost", "export", "macros", "yield")))
+}  # fmt: skip
 BY_TOOLS = {"rtl prove --keep"}
 """Folders that tools of others write into."""
 
@@ -67,7 +75,7 @@ def paths_of(group: typer.Typer, name: str = "") -> Iterator[str]:
         hints: dict[str, Any] = get_type_hints(command.callback, include_extras=True)
         for parameter in signature(command.callback).parameters.values():
             kind, info = get_args(hints[parameter.name])[:2]
-            if kind is Path or Path in get_args(kind):
+            if {Path, list[Path]} & {kind, *get_args(kind)}:
                 option = next(iter(_options(info)), f"--{parameter.name.replace('_', '-')}")
                 shown = info.metavar if isinstance(info, typer.models.ArgumentInfo) else option
                 yield f"{name}{command.name} {shown}"
@@ -122,7 +130,7 @@ def refused(outcome: tuple[int, str, str], *said: str) -> None:
 def test_a_place_where_nothing_can_be_is_one_line(write, tmp_path: Path, case: Written) -> None:
     refused(write(case, tmp_path / "no" / case.name), "there is no folder")
     (tmp_path / case.name).mkdir()
-    refused(write(case, tmp_path / case.name), "exists already" if case.takes_folder else "is not a regular file")
+    refused(write(case, tmp_path / case.name), "exists already" if case.must_be_new else "is not a regular file")
     refused(write(case, tmp_path / case.name / ("a" * 255)), "name is too long", "must end in")
     assert [path.name for path in tmp_path.iterdir()] == [case.name]
     assert list((tmp_path / case.name).iterdir()) == []
@@ -165,14 +173,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(write, tmp_path: Path, case
 @pytest.mark.parametrize("case", cases(WRITTEN, "rtl", "compile"))
 def test_a_full_disk_is_one_line_and_nothing_is_left(write, tmp_path: Path, case: Written) -> None:
     with mounted(tmp_path / "small", "size=8k") as place:
-        (place / "taken").write_bytes(bytes(4096))
+        (place / "taken").write_bytes(bytes(8192))
         refused(write(case, place / case.name), "No space left on device")
         assert [path.name for path in place.iterdir()] == ["taken"]
 
 
 @pytest.mark.parametrize("case", cases(WRITTEN, "rtl"))
 def test_a_file_that_may_not_grow_is_one_line_and_nothing_is_left(write, tmp_path: Path, case: Written) -> None:
-    if not case.takes_folder:
+    if not case.must_be_new:
         (tmp_path / case.name).write_text("before")
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
     with files_no_larger_than(100):

@@ -99,7 +99,10 @@ def test_executions_are_equal(model: str, chip: str) -> None:
         assert device.next_token == device.logits().argmax()
 
 
-@pytest.mark.parametrize(("num_threads", "most_tokens"), [(1, 2), (2, 16), (3, 16), (3, 1), (8, 16)])
+@pytest.mark.parametrize(
+    ("num_threads", "most_tokens"),
+    [slow_unless(case in ((1, 2), (3, 16)), *case) for case in ((1, 2), (2, 16), (3, 16), (3, 1), (8, 16))],
+)
 def test_threads_and_parts_change_nothing(num_threads: int, most_tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens shared out among threads, also more than there are processors, and run a few at a time."""
     monkeypatch.setattr(parts, "MOST_TOKENS", most_tokens)
