@@ -102,11 +102,11 @@ def footprints_left(anatomy: Anatomy, flow: Records, objects: Objects, accessed:
     copy, within = np.divmod(relative, objects.stride[index])
     inside = (copy >= 0) & (copy < objects.num_copies[index]) & (within < objects.size[index])
     at = registers(anatomy, anatomy.memory[accessed.event], accessed.unit)
-    harmful = anatomy.writes_memory[accessed.event] & np.isin(at, _constants(anatomy, objects))
+    harmful = anatomy.writes_memory[accessed.event] & np.isin(at, constants(anatomy, objects))
     return anatomy.events.marked(accessed.event[~inside | harmful])
 
 
-def _constants(anatomy: Anatomy, objects: Objects) -> Longs:
+def constants(anatomy: Anatomy, objects: Objects) -> Longs:
     """Every word and tile of every constant object, as registers."""
     constant = np.flatnonzero(objects.constant)
     copy = np.repeat(constant, objects.num_copies[constant])
@@ -126,6 +126,14 @@ def check_outputs(anatomy: Anatomy, accessed: Accesses) -> None:
             raise LinkError(Cause.OUTPUT, f"output {output.name}: not one producer for each word")
         for (piece, word), producer in zip(output.words, output.producers, strict=True):
             _check_word(anatomy, timeline, output, (piece, word), producer)
+
+
+def output_words(anatomy: Anatomy) -> Longs:
+    """Every output word that there can be, as registers."""
+    slices = anatomy.chip.slice_by_name
+    words = [place for output in anatomy.events.program.outputs for place in output.words if place[0] in slices]
+    memory = [MEM * anatomy.chip.num_positions + slices[piece].x for piece, _ in words]
+    return registers(anatomy, np.array(memory, np.int64), np.array([word for _, word in words], np.int64))
 
 
 def _check_word(anatomy: Anatomy, timeline: Timeline, output: Output, place: tuple[str, int], producer: int) -> None:

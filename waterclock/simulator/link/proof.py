@@ -21,8 +21,8 @@ from waterclock.simulator.link.objects import (
     objects_of,
     places_deviate,
 )
-from waterclock.simulator.link.rebuild import flow_of, rebuild
-from waterclock.simulator.link.runs import corner_events
+from waterclock.simulator.link.rebuild import flow_of, rebuild, rebuild_every_run
+from waterclock.simulator.link.runs import corner_events, objects_are_alike
 
 _Deviation = tuple[Bools, Cause, Callable[[int], str]]
 
@@ -32,10 +32,21 @@ def link(program: Program, chip: Chip) -> Linked:
 
     LinkError for every hazard, else for the first deviation in the order of events.
     """
+    return _proven(program, chip, rebuild)
+
+
+def link_every_run(program: Program, chip: Chip) -> Linked:
+    """The same verdict, reached by looking at every run of every loop: for tests of what `link` leaves out."""
+    return _proven(program, chip, rebuild_every_run)
+
+
+def _proven(program: Program, chip: Chip, rebuilt: Callable[[Program, Chip], Linked]) -> Linked:
     if program.chip_sha256 != chip.sha256:
         raise LinkError(Cause.CHIP, f"{program.name} is for another chip than {chip.name}")
-    linked = rebuild(program, chip)
+    linked = rebuilt(program, chip)
     flow, shifted = flow_of(linked.rows, program, chip)
+    if linked.rolled is not None and not objects_are_alike(program, chip, linked.rolled, flow):
+        linked = rebuild_every_run(program, chip)
     anatomy = Anatomy(linked)
     deviations = [*_producer_deviations(linked, flow), *_address_deviations(anatomy, flow)]
     _refuse_first(linked, deviations)
