@@ -312,7 +312,7 @@ class _Drawer:
 
     def _finished(self) -> Legal:
         """The program, if all that was told of it can still be told when it is written out as loops."""
-        legal = Legal(self.chip, tuple(self.operations), self.objects, self._outputs())
+        legal = Legal(self.chip, tuple(self.operations), self.objects, self._outputs(), self.histories)
         for segment in {operation.segment for operation in self.operations}:
             segment.num_written_out = num_written_out(segment, self.operations)
         for operation, read in legal.readers().items():

@@ -9,11 +9,11 @@ import numpy as np
 
 from tests.programs.parts import row_of, stacked
 from tests.simulator.legal.addresses import PARAMS, Addressed
-from tests.simulator.legal.histories import Histories
+from tests.simulator.legal.histories import WAYS
 from tests.simulator.legal.meaning import Producer, producer_of
 from tests.simulator.legal.parts import Issue, Legal, Operation, Run, Segment
-from waterclock.isa.program import NO_PRODUCER, Output, Program, empty_flow, instruction_id
-from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, Records
+from waterclock.isa.program import NO_PRODUCER, Output, Program, computations, empty_flow, instruction_id
+from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, OperandKind, Records
 
 INNER = 1
 PRODUCERS = (*OPERAND_NAMES, "memory", "acc")
@@ -26,6 +26,13 @@ class Entry(NamedTuple):
     operation: Operation | None = None
     token: int = 0
     stands_for_another: bool = False
+
+    @property
+    def cycle(self) -> int:
+        """When it issues for the first time."""
+        assert self.operation is not None
+        loops = self.operation.segment.loops
+        return self.operation.offset + (self.token * loops[-1][1] if loops else 0)
 
 
 class _Item(NamedTuple):
@@ -55,8 +62,12 @@ def written_out_fits(segment: Segment, here: Sequence[Operation], rest: Sequence
     return span + runs * period <= segment.loops[0][1]
 
 
-def program_of(legal: Legal, name: str = "legal") -> tuple[Program, Mapping[tuple[str, int], Operation]]:
-    """The program, and which operation each entry is of, by queue and entry."""
+Entries = Mapping[tuple[str, int], Entry]
+"""What stands where, by queue and place in it."""
+
+
+def program_of(legal: Legal, name: str = "legal") -> tuple[Program, Entries]:
+    """The program, and what stands where in it."""
     entries = {queue.name: list(_entries(legal, queue.name)) for queue in legal.chip.queues}
     entries = {name: rows for name, rows in entries.items() if len(rows) > 1}
     entry_of = {each.operation: number for rows in entries.values() for number, each in enumerate(rows)
@@ -74,9 +85,7 @@ def program_of(legal: Legal, name: str = "legal") -> tuple[Program, Mapping[tupl
         outputs=writer.outputs(),
         length_cycles=length_cycles(legal),
     )
-    operations = {(name, number): each.operation for name, rows in entries.items()
-                  for number, each in enumerate(rows) if each.operation is not None}  # fmt: skip
-    return program, operations
+    return program, {(name, number): each for name, rows in entries.items() for number, each in enumerate(rows)}
 
 
 def _entry_by_run(entries: Mapping[str, Sequence[Entry]]) -> dict[tuple[Operation, int], int]:
@@ -221,6 +230,7 @@ class _Writer:
             for name in {name for name, _ in operation.found}:
                 flow[name] = self._producer(producer_of(operation, name))
             flow["address"], flow["place"] = entry.row["address"], entry.row["place"]
+            flow["computes"] = computations(entry.row, self._bytes(operation))
             flow["object"] = operation.object
             if operation.object >= 0:
                 flow["address"]["base"] -= self.legal.objects[operation.object].base * addressed.scale(operation)
@@ -228,6 +238,16 @@ class _Writer:
             if entry.stands_for_another:
                 flow["stands_for"] = self.id(operation)
         return rows
+
+    @staticmethod
+    def _bytes(operation: Operation) -> np.ndarray:
+        """Which byte of a result each operand takes from its stream."""
+        taken = np.zeros(len(OPERAND_NAMES), np.int64)
+        for (name, _), found in operation.found.items():
+            if name in OPERAND_NAMES and OperandKind(int(operation.row[name]["kind"])) in WAYS and found is not None:
+                begin = int(found.operation.row["result"]["stream"])
+                taken[OPERAND_NAMES.index(name)] = int(operation.row[name]["index"]) - begin
+        return taken
 
     def _producer(self, producer: Producer | None) -> tuple[int, int, int, int]:
         assert producer is not None, "what was told when it was drawn can't be told when it is written"

@@ -79,7 +79,7 @@ class Histories:
         `in_its_run`: whether registers must be read in the run in which they are written.
         """
         issues = list(operation.issues())
-        if not self._is_free(operation) or not self._banks_are_free(issues):
+        if not self.is_free(operation) or not self._banks_are_free(issues):
             return False
         done: list[Place] = []
         for issue in issues:
@@ -109,6 +109,12 @@ class Histories:
             self.by_key[key].kept.append((begin, end))
         self._take(operation, issues)
         return True
+
+    def has_room(self, operation: Operation) -> bool:
+        """Whether its queue and all that it writes to are free, whatever else may be wrong with it."""
+        places = [place for issue in operation.issues() for place in self.writes(issue)]
+        free = all(self.by_key[place.key].takes(place.at) for place in places if place.key in self.by_key)
+        return free and len(set(places)) == len(places) and self.is_free(operation)
 
     def _undo(self, done: list[Place]) -> bool:
         for place in done:
@@ -155,7 +161,7 @@ class Histories:
         length = operation.repeats * operation.distance
         return ((i.cycle, i.cycle + length) for i in operation.issues() if not operation.repeats or i.run[-1] == 0)
 
-    def _is_free(self, operation: Operation) -> bool:
+    def is_free(self, operation: Operation) -> bool:
         taken, mine = self.taken[operation.queue.name], sorted(self._spans(operation))
         if any(after[0] <= before[1] for before, after in zip(mine, mine[1:], strict=False)):
             return False

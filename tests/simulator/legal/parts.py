@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from waterclock.chip import Chip, Queue
 from waterclock.isa.program import Object
 from waterclock.isa.record import NUM_LEVELS, Records
 from waterclock.isa.table import Instruction, Width
+
+if TYPE_CHECKING:
+    from tests.simulator.legal.histories import Histories
 
 Run = tuple[int, ...]
 
@@ -80,8 +83,9 @@ class Operation:
         counts = (run[-1] if self.repeats else 0, *reversed(loops))
         return (*counts, *[0] * (NUM_LEVELS - len(counts)))
 
-    def moved(self, cycles: int, **changes: object) -> "Operation":
-        return replace(self, offset=self.offset + cycles, row=self.row.copy(), found={}, **changes)
+    def copy(self, **changes: object) -> "Operation":
+        """Another operation that is as this one was before it was placed."""
+        return replace(self, row=self.row.copy(), found={}, **changes)
 
     def result_width(self) -> Width | None:
         """The width of what leaves, None where nothing does."""
@@ -116,6 +120,7 @@ class Legal:
     operations: tuple[Operation, ...]
     objects: tuple[Object, ...]
     outputs: tuple[tuple[str, int], ...]
+    histories: "Histories"
 
     def issues(self) -> list[Issue]:
         """All issues in the order of cycles and queues."""

@@ -21,6 +21,7 @@ class Cause(StrEnum):
     ADDRESS = "address"  # outside the memory for some value of a parameter
     BANK = "bank"  # two accesses of one bank too close
     PARAMETER = "parameter"  # a parameter that nobody has written when it is used
+    OPERATION = "operation"  # an instruction that computes something else than was meant
     PRODUCER = "producer"  # an operand that finds another value than was meant
     OBJECT = "object"  # an address that is not the one meant, or outside its object
     OUTPUT = "output"  # an output word whose last writer is another than was meant

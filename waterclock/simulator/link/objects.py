@@ -82,15 +82,16 @@ def addresses_deviate(anatomy: Anatomy, flow: Records, objects: Objects) -> Bool
     row = anatomy.events.row
     meant = flow["address"].copy()[row]
     meant["base"] += (objects.base[flow["object"][row]] * anatomy.bytes_per_word).astype(np.int32)
-    return _differ(anatomy.events.rows.record["address"][row], meant)
+    return rows_differ(anatomy.events.rows.record["address"][row], meant)
 
 
 def places_deviate(anatomy: Anatomy, flow: Records) -> Bools:
     """[n]: events whose `place` is not that of the flow."""
-    return _differ(anatomy.events.rows.record["place"], flow["place"])[anatomy.events.row]
+    return rows_differ(anatomy.events.rows.record["place"], flow["place"])[anatomy.events.row]
 
 
-def _differ(found: Records, meant: Records) -> Bools:
+def rows_differ(found: Records, meant: Records) -> Bools:
+    """[n]: rows that are not the same in every byte."""
     bytes_found, bytes_meant = (np.ascontiguousarray(rows).view(np.uint8) for rows in (found, meant))
     return np.asarray((bytes_found != bytes_meant).reshape(len(found), found.dtype.itemsize).any(axis=1))
 
@@ -145,6 +146,9 @@ def _check_word(anatomy: Anatomy, timeline: Timeline, output: Output, place: tup
     register = registers(anatomy, np.array([memory]), np.array([word]))
     last = int(timeline.latest(register, np.array([_FAR]))[0])
     found = instruction_id(int(events.queue[last]), int(events.entry[last])) if last >= 0 else NO_PRODUCER
-    if found != producer:
-        writer = events.name(last) if last >= 0 else "no instruction"
-        raise LinkError(Cause.OUTPUT, f"output {output.name}, word {word}: last written by {writer}", slice=piece)
+    if found == producer:
+        return
+    if last < 0:
+        raise LinkError(Cause.OUTPUT, f"output {output.name}: no instruction writes word {word}", slice=piece)
+    reason = f"it writes word {word} of output {output.name} last, which was not meant"
+    events.refuse(events.marked(np.array([last])), Cause.OUTPUT, lambda event: reason)

@@ -55,7 +55,10 @@ def flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkErro
         flow[here[:count]] = meant[:count]
         if len(here) != len(meant) and error is None:
             reason = f"the queue has {len(here)} entries, its flow {len(meant)}"
-            error = LinkError(Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count)
+            cycle = int(rows.start[here[min(count, len(here) - 1)]]) if len(here) else None
+            error = LinkError(
+                Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count, cycle=cycle
+            )
     return flow, error
 
 

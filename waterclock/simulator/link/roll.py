@@ -204,12 +204,18 @@ def _are_runs(rows: Rows, flow: Records, row: Longs, pattern: Longs) -> bool:
     pairs = ((rows.record[row], _in_run(rows.record[own], later)), (flow[row], _addressed_in_run(flow[own], later)))
     (found, meant), (flow_found, flow_meant) = pairs
     same_address = [np.asarray(flow_found[name] == flow_meant[name]).all() for name in _ADDRESSES]
-    return bool((found == meant).all() and all(same_address))
+    computed = flow["computes"][row] == _computed_in_run(flow["computes"][own], later)
+    return bool((found == meant).all() and all(same_address) and computed.all())
 
 
 def _in_run(records: Records, later: Longs) -> Records:
     """The records as they are so many runs of the innermost loop later, outside of that loop."""
-    moved = _addressed_in_run(records, later)
+    return _computed_in_run(_addressed_in_run(records, later), later)
+
+
+def _computed_in_run(records: Records, later: Longs) -> Records:
+    """Rows of instructions or of what they compute whose scalar is that of that run."""
+    moved = records.copy()
     moved["scalar"] += (records["scalar_step"][:, INNER] * later).astype(np.int32)
     moved["scalar_step"] = _outwards(records["scalar_step"])
     return moved

@@ -45,7 +45,7 @@ def _ends(runs: int) -> tuple[int, ...]:
 def runs_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     """Whether in every block that is cut each place that is written means the same to all that access it, and banks
     meet in all runs or in none."""
-    if (_steps(rolled, OUTER) & _cut_rows(rolled)).any():
+    if (_steps(rolled, OUTER) & _cut_rows(rolled)).any() or not _are_declared(program, rolled):
         return False
     runs = np.concatenate([_runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
     accessed = _places(_anatomy(program, chip, rolled, runs))
@@ -55,6 +55,13 @@ def runs_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
         and _blocks_are_alike(rolled, runs, accessed)
         and _banks_are_alike(program, chip, rolled)
     )
+
+
+def _are_declared(program: Program, rolled: Rolled) -> bool:
+    """Whether all parameters are declared that addresses use."""
+    terms = [rolled.rows.record[name]["term"] for name in ("address", "place")]
+    used = np.unique(np.concatenate([term["param"][term["used"] != 0] for term in terms]))
+    return set(used.tolist()) <= {param.index for param in program.params}
 
 
 def _anatomy(program: Program, chip: Chip, rolled: Rolled, runs: Longs) -> Anatomy:
