@@ -1,13 +1,14 @@
 """Legal changes of a legal program: it is placed anew, elsewhere in time or in other registers, and means the same."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from tests.simulator.legal.addresses import Addressed
-from tests.simulator.legal.emit import written_out_fits
+from tests.simulator.legal.emit import num_written_out, queue_end, written_out_fits
 from tests.simulator.legal.histories import WAYS, Histories
+from tests.simulator.legal.meaning import producer_of
 from tests.simulator.legal.parts import Issue, Legal, Operation, Segment
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.record import OPERAND_NAMES, OperandKind
@@ -28,17 +29,35 @@ def reach_cycles(chip: Chip) -> int:
 def placed_anew(legal: Legal, changed: Mapping[Operation, Operation]) -> Legal | None:
     """The program with these operations for its own, if each finds what it found; None if it doesn't."""
     histories = Histories(legal.chip, Addressed(legal.chip, legal.objects))
-    for operation in legal.operations:
-        mine = changed[operation]
-        here = [changed[each] for each in legal.operations if changed[each].segment is mine.segment]
+    segments = {mine.segment: replace(mine.segment, num_written_out=0) for mine in changed.values()}
+    for mine in changed.values():
+        mine.segment = segments[mine.segment]
+    for mine in changed.values():
+        here = [each for each in changed.values() if each.segment is mine.segment]
         same_queue = [each for each in here if each.queue is mine.queue]
         if not written_out_fits(mine.segment, same_queue, here) or not histories.add(mine):
             return None
-    for operation in legal.operations:
+    for operation, mine in changed.items():
         meant = {key: issue and Issue(changed[issue.operation], issue.run) for key, issue in operation.found.items()}
-        if changed[operation].found != meant:
+        if mine.found != meant:
             return None
-    return replace(legal, operations=tuple(changed.values()), histories=histories)
+    for segment in segments.values():
+        segment.num_written_out = num_written_out(segment, list(changed.values()))
+    operations = tuple(changed.values())
+    said = all(producer_of(mine, name) is not None for mine in operations for name in {name for name, _ in mine.found})
+    return replace(legal, operations=operations, histories=histories) if said and _in_turn(operations) else None
+
+
+def _in_turn(operations: Sequence[Operation]) -> bool:
+    """Whether every queue is through with a segment when it begins with the next."""
+    for queue in {operation.queue.name for operation in operations}:
+        mine = [operation for operation in operations if operation.queue.name == queue]
+        segments = sorted({operation.segment for operation in mine}, key=lambda segment: segment.begin)
+        here = [[operation for operation in mine if operation.segment is segment] for segment in segments]
+        ends = [queue_end(segment, each) for segment, each in zip(segments, here, strict=True)]
+        if any(end > min(each.offset for each in after) for end, after in zip(ends, here[1:], strict=False)):
+            return False
+    return True
 
 
 def insert_slack(rng: Rng, legal: Legal) -> Legal | None:

@@ -14,7 +14,7 @@ from tests.simulator.legal.addresses import (
     Addressed,
     objects_of,
 )
-from tests.simulator.legal.emit import num_written_out, written_out_fits
+from tests.simulator.legal.emit import num_written_out, queue_end, written_out_fits
 from tests.simulator.legal.histories import WAYS, Histories
 from tests.simulator.legal.meaning import producer_of
 from tests.simulator.legal.parts import Issue, Legal, Operation, Run, Segment
@@ -81,7 +81,7 @@ class _Drawer:
             self.operations += mine
             begin = 1 + max(issue.cycle for op in mine for issue in op.issues()) + int(self.rng.integers(0, 6))
             for queue in {operation.queue.name for operation in mine}:
-                self.free_cycle[queue] = _end(segment, [op for op in mine if op.queue.name == queue])
+                self.free_cycle[queue] = queue_end(segment, [op for op in mine if op.queue.name == queue])
         return self._finished()
 
     def _loops(self, window: int) -> tuple[tuple[int, int], ...]:
@@ -335,12 +335,3 @@ def _fits(row: Instruction, queue: Queue, chip: Chip) -> bool:
     if row.mnemonic in CONTROL:
         return False
     return row.area.slice_kind in (None, queue.slice.kind) and queue.index in alus_of(row.unit, chip)
-
-
-def _end(segment: Segment, operations: Sequence[Operation]) -> int:
-    """The first cycle in which the queue of these operations is free again."""
-    last = 1 + max(issue.cycle for operation in operations for issue in operation.issues())
-    first = min(operation.offset for operation in operations)
-    for runs, period in segment.loops[:1]:
-        last = max(last, first + runs * period)
-    return last

@@ -62,6 +62,15 @@ def written_out_fits(segment: Segment, here: Sequence[Operation], rest: Sequence
     return span + runs * period <= segment.loops[0][1]
 
 
+def queue_end(segment: Segment, operations: Sequence[Operation]) -> int:
+    """The first cycle in which the queue of these operations is free again."""
+    last = 1 + max(issue.cycle for operation in operations for issue in operation.issues())
+    first = min(operation.offset for operation in operations)
+    for runs, period in segment.loops[:1]:
+        last = max(last, first + runs * period)
+    return last
+
+
 Entries = Mapping[tuple[str, int], Entry]
 """What stands where, by queue and place in it."""
 
