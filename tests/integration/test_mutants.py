@@ -19,10 +19,10 @@ from tests.simulator.mutate import MUTATIONS, Mutation, mutants, mutated
 from waterclock.chip import Chip
 from waterclock.compiler.context import Shape
 from waterclock.compiler.deployment import TOKENS, Deployment
+from waterclock.errors import WaterclockError
 from waterclock.isa.program import Program, instruction_id
 from waterclock.isa.record import OPERAND_NAMES, OperandKind
 from waterclock.runtime.device import loaded_state
-from waterclock.errors import WaterclockError
 from waterclock.simulator.link import Cause, Linked, LinkError, dataflow_equal, link, link_every_run, rebuild_every_run
 from waterclock.simulator.state import State
 from waterclock.simulator.stepper import step
@@ -121,10 +121,14 @@ class Outcomes:
 
     def table(self) -> str:
         columns = ("mutants", "refused", "equivalent", "stepped", "halts", "differs", "same")
-        rows = [f"{kind:20}" + "".join(f"{count[name]:11}" for name in columns) for kind, count in self.by_kind.items()]
+        head = " " * 20 + "".join(f"{name:>11}" for name in columns)
+        rows = [
+            f"{kind:20}" + "".join(f"{counted[name]:11}" for name in columns)
+            for kind, counted in sorted(self.by_kind.items())
+        ]
         total = f"{'in all':20}" + "".join(f"{self[name]:11}" for name in columns)
         causes = ", ".join(f"{cause} {count}" for cause, count in self.causes.most_common())
-        return "\n".join(["", " " * 20 + "".join(f"{name:>11}" for name in columns), *rows, total, f"refused for: {causes}"])
+        return "\n".join(["", head, *rows, total, f"refused for: {causes}"])
 
 
 def mutant_of(kind: Callable[..., object], rng: np.random.Generator, program: Program, chip: Chip) -> Program | None:
@@ -193,7 +197,7 @@ def _check_refusal(
 def _check_equivalence(one: Original, kind: object, mutant: Program) -> None:
     """It is what it comes from in dataflow, cycles and every bit that it leaves."""
     assert link_every_run(mutant, one.chip).length_cycles == one.linked.length_cycles
-    if kind is narrow_range:  # fewer launches are allowed, each of which is what it was: of more, one run may be the last
+    if kind is narrow_range:  # fewer launches are allowed, each as it was; of several writers the last may be another
         mutant = replace(mutant, params=one.program.params)
     assert dataflow_equal(rebuild_every_run(mutant, one.chip), one.linked), kind
     if kind in MISSTATEMENTS:

@@ -1,8 +1,8 @@
 """Legal schedules that no compiler made: link raises no alarm, and knows of each what its generator meant.
 
 Each is linked with few runs of its loops and with all, rebuilt and compared issue by issue with what the generator put
-where, stepped, and compared with the values that the meant dataflow gives. Legal changes of it are legal; with one thing
-wrong it is refused, for the cause and at the place of that.
+where, stepped, and compared with the values that the meant dataflow gives. Legal changes of it are legal; with one
+thing wrong it is refused, for the cause and at the place of that.
 """
 
 from collections import Counter, defaultdict
@@ -77,7 +77,10 @@ def check(seed: int, found: Found) -> None:
 
 def assert_rebuilt_is_meant(one: Legal, every: Linked) -> None:
     """Link finds for every operand of every issue the issue whose result the generator left there."""
-    place = {(int(queue), int(cycle)): event for event, (queue, cycle) in enumerate(zip(every.queue, every.cycle))}
+    place = {
+        (int(queue), int(cycle)): event
+        for event, (queue, cycle) in enumerate(zip(every.queue, every.cycle, strict=True))
+    }
     event_of = {issue: place[issue.operation.queue.number, issue.cycle] for issue in one.issues()}
     assert len(event_of) == len(every)
     columns = {name: every.producer[:, number] for number, name in enumerate(OPERAND_NAMES)}

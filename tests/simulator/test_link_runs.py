@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pytest
 
 from tests.simulator.build import Entry, issue, loop, nop, program

@@ -1,8 +1,8 @@
 """Program: one instruction queue per ICU queue, and the dataflow its compiler meant.
 
 The queues are what the chip obeys. The flow is what the compiler meant by them: for each operand the instruction that
-produces it, for each address the logical object, and what the instruction computes. `waterclock.simulator.link` rebuilds the first from the second's
-absence, from instructions and timing alone, and refuses any difference.
+produces it, for each address the logical object, and what is computed. `waterclock.simulator.link` rebuilds the first
+from the second's absence, from instructions and timing alone, and refuses any difference.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ QUEUE_SHIFT = 16
 PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4"), ("around", "i1"), ("ahead", "<i2")])
 
 # What an instruction computes, whatever comes to it: its opcode, and the numbers of its record that are no register, no
-# address and no time. Of operands a, b, c: lane-xor, launch parameter plus 1 (0: none), and which byte of a 32-bit result
-# a byte operand takes. All zero for what only steers the queue.
+# address and no time. Of operands a, b, c: lane-xor, launch parameter plus 1 (0: none), and which byte of a 32-bit
+# result a byte operand takes. All zero for what only steers the queue.
 COMPUTATION = np.dtype([
     ("op", "<u2"), ("xor", "<u2", (3,)), ("from_param", "u1", (3,)), ("byte", "u1", (3,)), ("scalar", "<i4"),
     ("scalar_step", "<i4", (NUM_LEVELS,)), *((name, INSTRUCTION[name]) for name in COMPUTED_FIELDS),

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from tests.simulator.legal.addresses import Addressed
-from tests.simulator.legal.emit import num_written_out, queue_end, written_out_fits
 from tests.simulator.legal.histories import WAYS, Histories
 from tests.simulator.legal.meaning import producer_of
 from tests.simulator.legal.parts import Issue, Legal, Operation, Segment
+from tests.simulator.legal.staging import num_written_out, queue_end, written_out_fits
 from waterclock.chip import Chip, SliceKind
 from waterclock.isa.record import OPERAND_NAMES, OperandKind
 from waterclock.isa.table import INSTRUCTIONS
@@ -72,9 +72,10 @@ def insert_slack(rng: Rng, legal: Legal) -> Legal | None:
     if crossing:
         return None
     cycles = reach_cycles(legal.chip) + int(rng.integers(0, 20))
-    moved = {segment: _later(segment, cycles if segment.begin >= begin else 0) for segment in segments}
+    later = {segment: cycles if segment.begin >= begin else 0 for segment in segments}
+    moved = {segment: _later(segment, by) for segment, by in later.items()}
     return placed_anew(legal, {
-        each: each.copy(offset=each.offset + moved[each.segment].begin - each.segment.begin, segment=moved[each.segment])
+        each: each.copy(offset=each.offset + later[each.segment], segment=moved[each.segment])
         for each in legal.operations
     })  # fmt: skip
 

@@ -5,25 +5,25 @@ from itertools import count
 
 import numpy as np
 
+from tests.programs.parts import row_of
 from tests.simulator.legal.addresses import (
     ANY,
-    MAX_POSITION,
     POSITION,
     ROUTED,
     SET,
     Addressed,
     objects_of,
 )
-from tests.simulator.legal.emit import num_written_out, queue_end, written_out_fits
+from tests.simulator.legal.draw_addresses import AddressDrawer
 from tests.simulator.legal.histories import WAYS, Histories
 from tests.simulator.legal.meaning import producer_of
 from tests.simulator.legal.parts import Issue, Legal, Operation, Run, Segment
+from tests.simulator.legal.staging import num_written_out, queue_end, written_out_fits
 from waterclock.chip import Chip, Queue, SliceKind
 from waterclock.isa.program import Space
-from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, Direction, OperandKind, Records, address
+from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, Direction, OperandKind
 from waterclock.isa.table import CONTROL, INSTRUCTIONS, Form, Instruction, Operand, Width
 from waterclock.isa.validate import alus_of
-from tests.programs.parts import row_of
 
 NUM_TRIES = 100
 """Operations that are tried in a segment."""
@@ -59,8 +59,8 @@ class _Drawer:
         self.free_cycle: dict[str, int] = {queue.name: 0 for queue in chip.queues}
         self.carries, self.repeats = rng.random() < 0.3, rng.random() < 0.2
         self.reach = chip.num_positions + max(row.latency(chip) for row in INSTRUCTIONS.values() if row.latency)
+        self.addresses = AddressDrawer(chip, self.addressed, rng, self._has_routed)
         self.loop_outputs = rng.random() < 0.15
-        self.strides = rng.random() < 0.8
         self.read_in_all_runs: set[Operation] = set()
         self.fitting = {queue.name: [row for row in INSTRUCTIONS.values() if _fits(row, queue, chip)]
                         for queue in chip.queues}  # fmt: skip
@@ -95,7 +95,8 @@ class _Drawer:
         if depth == 1:
             return ((min(inner, MAX_RUNS), period),)
         inner = min(inner, MAX_RUNS // 3)
-        return ((int(self.rng.integers(2, 5)), inner * period + window + int(self.rng.integers(1, 40))), (inner, period))
+        slack = window + int(self.rng.integers(1, 40))
+        return ((int(self.rng.integers(2, 5)), inner * period + slack), (inner, period))
 
     def _add(self, operation: Operation, mine: Sequence[Operation]) -> bool:
         """Place an operation whose queue can be written with it."""
@@ -117,7 +118,7 @@ class _Drawer:
         operation = Operation(queue, instruction, row, offset, segment)
         if self.repeats and self.rng.random() < 0.3:
             operation.repeats, operation.distance = (int(number) for number in self.rng.integers(1, 4, 2))
-        if not self._operands(operation, guide) or not self._numbers(operation) or not self._address(operation):
+        if not self._operands(operation, guide) or not self._numbers(operation) or not self.addresses.draw(operation):
             return None
         self._result(operation)
         return operation
@@ -202,56 +203,9 @@ class _Drawer:
         return read is not None and read.instruction.mnemonic == "mem.read32" and "small" in self.objects[
             read.object].name and not read.levels and not operation.levels  # fmt: skip
 
-    def _address(self, operation: Operation) -> bool:
-        for operand in operation.instruction.operands:
-            if operand.form is not Form.ADDRESS:
-                continue
-            if operand.word in ("amount", "lane", "row"):
-                operation.row[operand.field] = self._inside(operation, 0, self.chip.lanes)
-        space = self.addressed.space(operation)
-        if space is None:
-            return True
-        writes, name = self.addressed.is_writer(operation), operation.queue.slice.name
-        fitting = [number for number, each in enumerate(self.objects) if each.slice == name and each.space is space
-                   and not (writes and each.role.value == "constant")]  # fmt: skip
-        operation.object = int(self.rng.choice(fitting))
-        operation.row["address"] = self._in_object(operation)
-        return self.addressed.stays_inside(operation)
-
-    def _in_object(self, operation: Operation) -> Records:
-        """An address in the operation's object: fixed, by a parameter, or a copy for each run."""
-        each, scale, rng = self.objects[operation.object], self.addressed.scale(operation), self.rng
-        base = scale * (each.base + int(rng.integers(each.size))) + int(rng.integers(scale))
-        if each.num_layers == 1 or not self.strides:
-            return self._with_terms(address(base), scale) if rng.random() < 0.3 else address(base)
-        step, loops = scale * each.stride, operation.segment.loops
-        kind = rng.integers(4)
-        inner = step if kind and loops else 0
-        outer = step * (loops[-1][0] if kind == 1 else 0) if len(loops) == 2 else 0
-        row = address(base, strides={1: inner, 2: outer, 0: step if operation.repeats and rng.integers(2) else 0})
-        return self._with_terms(row, scale) if each.space is Space.MEM and rng.random() < 0.2 else row
-
-    def _with_terms(self, row: Records, scale: int) -> Records:
-        for number in range(int(self.rng.integers(1, 3))):
-            param = int(self.rng.choice([POSITION, ROUTED])) if self._has_routed() else POSITION
-            term = row["term"][number]
-            term["used"], term["param"], term["stride"] = 1, param, scale * int(self.rng.choice([-1, 1, 2]))
-            term["const"], term["shift"] = self.rng.integers(-2, 3), self.rng.integers(3)
-            term["mask"] = self.rng.choice([1, 2, 3, 7])
-            term["step"][1] = self.rng.random() < 0.15
-        return row
-
     def _has_routed(self) -> bool:
         """Whether the program sets the parameter that the host does not: a launch may use what one before has set."""
         return ("param", ROUTED) in self.histories.by_key
-
-    def _inside(self, operation: Operation, low: int, limit: int) -> Records:
-        row = address(int(self.rng.integers(low, limit)))
-        if self.rng.random() < 0.3:
-            term = row["term"][0]
-            term["used"], term["param"], term["stride"], term["mask"] = 1, POSITION, 1, MAX_POSITION
-            row["base"] = low
-        return row
 
     def _result(self, operation: Operation) -> None:
         width, rng = operation.result_width(), self.rng
@@ -294,14 +248,16 @@ class _Drawer:
         for _ in range(NUM_MENDS):
             queue, offset, _ = self._where(operation.segment, [operation])
             known = queue.slice.kind in (SliceKind.VXM, SliceKind.MEM)
-            if not known or offset < max(operation.segment.begin, self.free_cycle[queue.name]) or (
-                offset >= operation.segment.end
+            if (
+                not known
+                or offset < max(operation.segment.begin, self.free_cycle[queue.name])
+                or (offset >= operation.segment.end)
             ):
                 continue
             mnemonic = "vxm.move" if queue.slice.kind is SliceKind.VXM else "mem.write32"
             reader = Operation(queue, INSTRUCTIONS[mnemonic], row_of(mnemonic), offset, operation.segment,
                                operation.repeats, operation.distance)  # fmt: skip
-            if not self._operands(reader, operation) or not self._address(reader):
+            if not self._operands(reader, operation) or not self.addresses.draw(reader):
                 continue
             self._result(reader)
             if self._add(reader, mine):

@@ -1,6 +1,5 @@
 """From a legal program to queues and flow: loops, what is written out before and after them, waits."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +10,8 @@ from tests.programs.parts import row_of, stacked
 from tests.simulator.legal.addresses import PARAMS, Addressed
 from tests.simulator.legal.histories import WAYS
 from tests.simulator.legal.meaning import Producer, producer_of
-from tests.simulator.legal.parts import Issue, Legal, Operation, Run, Segment
+from tests.simulator.legal.parts import Issue, Legal, Operation, Segment
+from tests.simulator.legal.staging import stages
 from waterclock.isa.program import NO_PRODUCER, Output, Program, computations, empty_flow, instruction_id
 from waterclock.isa.record import NUM_LEVELS, OPERAND_NAMES, OperandKind, Records
 
@@ -38,37 +38,6 @@ class Entry(NamedTuple):
 class _Item(NamedTuple):
     cycle: int
     entry: Entry
-
-
-def stages(segment: Segment, operations: Sequence[Operation]) -> dict[Operation, tuple[int, int]]:
-    """How many periods after the queue's first operation each one issues in its first run, and how far into one."""
-    first, (_, period) = min(each.offset for each in operations), segment.loops[-1]
-    return {each: divmod(each.offset - first, period) for each in operations}
-
-
-def written_out_fits(segment: Segment, here: Sequence[Operation], rest: Sequence[Operation]) -> bool:
-    """Whether a queue can be written with these operations, and the other queues beside it, in the segment's loops."""
-    if not segment.loops:
-        return True
-    runs, period = segment.loops[-1]
-    if runs - num_written_out(segment, (*here, *rest)) < 2:
-        return False
-    mine = stages(segment, here)
-    if any(into + each.repeats * each.distance >= period for each, (_, into) in mine.items()):
-        return False
-    if len(segment.loops) == 1:
-        return True
-    span = max(each.offset + each.repeats * each.distance for each in here) - min(each.offset for each in here)
-    return span + runs * period <= segment.loops[0][1]
-
-
-def queue_end(segment: Segment, operations: Sequence[Operation]) -> int:
-    """The first cycle in which the queue of these operations is free again."""
-    last = 1 + max(issue.cycle for operation in operations for issue in operation.issues())
-    first = min(operation.offset for operation in operations)
-    for runs, period in segment.loops[:1]:
-        last = max(last, first + runs * period)
-    return last
 
 
 Entries = Mapping[tuple[str, int], Entry]
@@ -116,17 +85,6 @@ def length_cycles(legal: Legal) -> int:
             delay = chip.mxm.write_row_cycles
         ends.append(1 + issue.cycle + delay)
     return max(ends)
-
-
-def num_written_out(segment: Segment, operations: Sequence[Operation]) -> int:
-    """Runs of the innermost loop that a queue must write out because its operations are further than a period apart."""
-    if not segment.loops:
-        return 0
-    by_queue: defaultdict[str, list[Operation]] = defaultdict(list)
-    for operation in operations:
-        if operation.segment is segment:
-            by_queue[operation.queue.name].append(operation)
-    return max(stage for here in by_queue.values() for stage, _ in stages(segment, here).values())
 
 
 def _entries(legal: Legal, queue: str) -> Iterator[Entry]:
@@ -273,9 +231,9 @@ class _Writer:
         addressed = Addressed(self.legal.chip, self.legal.objects)
         last: Issue | None = None
         for issue in self.legal.issues():
-            if issue.operation.queue.slice.name == piece and addressed.is_writer(issue.operation):
-                if any(key[2] == word for key in addressed.keys(issue)):
-                    last = issue
+            writes = issue.operation.queue.slice.name == piece and addressed.is_writer(issue.operation)
+            if writes and any(key[2] == word for key in addressed.keys(issue)):
+                last = issue
         if last is None:
             return NO_PRODUCER
         operation, token = last.operation, last.run[len(last.operation.segment.loops) - 1] if last.run else 0

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from tests.simulator.legal.addresses import Addressed
@@ -163,11 +164,12 @@ class Histories:
 
     def is_free(self, operation: Operation) -> bool:
         taken, mine = self.taken[operation.queue.name], sorted(self._spans(operation))
-        if any(after[0] <= before[1] for before, after in zip(mine, mine[1:], strict=False)):
+        if any(after[0] <= before[1] for before, after in pairwise(mine)):
             return False
         for begin, end in mine:
             place = bisect_left(taken, (begin, 0))
-            if place and taken[place - 1][1] >= begin or place < len(taken) and taken[place][0] <= end:
+            around = taken[max(0, place - 1) : place + 1]
+            if any(other[0] <= end and begin <= other[1] for other in around):
                 return False
         return True
 

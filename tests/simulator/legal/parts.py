@@ -107,9 +107,7 @@ class Issue(NamedTuple):
     @property
     def cycle(self) -> int:
         levels = self.operation.levels
-        return self.operation.offset + sum(
-            count * level.period for count, level in zip(self.run, levels, strict=True)
-        )
+        return self.operation.offset + sum(count * level.period for count, level in zip(self.run, levels, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

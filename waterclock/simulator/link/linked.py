@@ -9,7 +9,7 @@ from waterclock.chip import Chip
 from waterclock.isa.program import Program
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE
 from waterclock.simulator.link.errors import Cause, LinkError
-from waterclock.simulator.link.roll import INNER, OUTER, Rolled
+from waterclock.simulator.link.rolled import INNER, OUTER, Rolled
 from waterclock.simulator.link.rows import Bools, Ints, Longs, Rows
 
 __all__ = ["Bools", "Events", "Ints", "Linked", "Longs", "Rows"]

@@ -8,9 +8,6 @@ What is rare is not argued about, but looked at in every run: an output or a con
 from anywhere in one copy of an object to anywhere in another.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
 from waterclock.chip import Chip
@@ -19,9 +16,17 @@ from waterclock.isa.record import Records
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import RERAM, SRAM, Anatomy
 from waterclock.simulator.link.linked import Bools, Events, Linked, Longs
-from waterclock.simulator.link.memory import accesses, check_ranges, registers
+from waterclock.simulator.link.memory import check_ranges
 from waterclock.simulator.link.objects import NO_OBJECT, constants, objects_of, output_words
-from waterclock.simulator.link.roll import INNER, OUTER, Rolled
+from waterclock.simulator.link.rolled import INNER, OUTER, Rolled
+from waterclock.simulator.link.shared import (
+    blocks_are_alike,
+    cut_rows,
+    moving,
+    places_are_alike,
+    places_of,
+    runs_of_rows,
+)
 from waterclock.simulator.link.unroll import in_runs
 
 
@@ -30,8 +35,8 @@ def corner_events(program: Program, chip: Chip, rolled: Rolled) -> Events:
     mask can take anywhere between, in every inner run. LinkError for an address out of range."""
     ends = [(_ends(block.inner_runs), _ends(block.outer_runs)) for block in rolled.blocks]
     between = _in_all_inner_runs(rolled, _steps(rolled, INNER))
-    runs = np.unique(np.concatenate([np.stack(rolled.runs(ends)), between, _in_last_outer_run(rolled, between)], 1), axis=1)
-    events = in_runs(program, chip, rolled, *runs)
+    runs = np.concatenate([np.stack(rolled.runs(ends)), between, _in_last_outer_run(rolled, between)], axis=1)
+    events = in_runs(program, chip, rolled, *np.unique(runs, axis=1))
     anatomy = Anatomy(events)
     for name in ("address", "place"):
         check_ranges(anatomy, addresses(anatomy, name), name)
@@ -45,14 +50,14 @@ def _ends(runs: int) -> tuple[int, ...]:
 def runs_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     """Whether in every block that is cut each place that is written means the same to all that access it, and banks
     meet in all runs or in none."""
-    if (_steps(rolled, OUTER) & _cut_rows(rolled)).any() or not _are_declared(program, rolled):
+    if (_steps(rolled, OUTER) & cut_rows(rolled)).any() or not _are_declared(program, rolled):
         return False
-    runs = np.concatenate([_runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
-    accessed = _places(_anatomy(program, chip, rolled, runs))
+    runs = np.concatenate([runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
+    accessed = places_of(_anatomy(program, chip, rolled, runs))
     return (
         _offsets_are_alike(program, chip, rolled, accessed.place[accessed.is_written])
-        and _places_are_alike(rolled, runs, accessed)
-        and _blocks_are_alike(rolled, runs, accessed)
+        and places_are_alike(rolled, runs, accessed)
+        and blocks_are_alike(rolled, runs, accessed)
         and _banks_are_alike(program, chip, rolled)
     )
 
@@ -86,12 +91,12 @@ def _in_all_inner_runs(rolled: Rolled, chosen: Bools) -> Longs:
 def _offsets_are_alike(program: Program, chip: Chip, rolled: Rolled, written: Longs) -> bool:
     """Whether the parametric part of the address of whatever may meet a write is the same set of places in all runs;
     `written` holds the places that are written elsewhere too."""
-    steps = _steps(rolled, INNER, ("address",)) & _cut_rows(rolled)
+    steps = _steps(rolled, INNER, ("address",)) & cut_rows(rolled)
     anatomy = _anatomy(program, chip, rolled, _in_all_inner_runs(rolled, steps))
     addressed = addresses(anatomy, "address")
     number_by_set = {offsets.tobytes(): i for i, offsets in enumerate(addressed.offsets)}
     kind = np.array([number_by_set[offsets.tobytes()] for offsets in addressed.offsets])[addressed.kind]
-    found = _places(anatomy)
+    found = places_of(anatomy)
     all_written = np.concatenate([written, found.place[found.is_written]])
     in_banks = np.isin(anatomy.space, (RERAM, SRAM))
     meeting = np.flatnonzero(in_banks | anatomy.events.marked(found.event[np.isin(found.place, all_written)]))
@@ -108,136 +113,15 @@ def objects_are_alike(program: Program, chip: Chip, rolled: Rolled, flow: Record
     if ((object_of_row < NO_OBJECT) | (object_of_row >= len(program.objects))).any():
         return False
     copies = objects.stride[object_of_row] * once.bytes_per_word
-    steps = np.stack([_moving(rolled, level)[row] for level in (INNER, OUTER)])
-    if ((objects.num_copies[object_of_row] > 1) & (steps % copies != 0) & _cut_rows(rolled)[row]).any():
+    steps = np.stack([moving(rolled, level)[row] for level in (INNER, OUTER)])
+    if ((objects.num_copies[object_of_row] > 1) & (steps % copies != 0) & cut_rows(rolled)[row]).any():
         return False
-    runs = np.concatenate([_runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
-    accessed = _places(_anatomy(program, chip, rolled, runs))
+    runs = np.concatenate([runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
+    accessed = places_of(_anatomy(program, chip, rolled, runs))
     in_loop = np.array([block.inner_runs * block.outer_runs > 1 for block in rolled.blocks])
     written = accessed.place[accessed.is_written & in_loop[rolled.block[runs[0, accessed.event]]]]
     single = np.concatenate([constants(once, objects), output_words(once)])
     return not np.isin(single, written).any()
-
-
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Every event with every place that it may access where something can be written, and whether it writes there."""
-
-    anatomy: Anatomy
-    event: Longs
-    place: Longs
-    is_written: Bools
-
-
-def _places(anatomy: Anatomy) -> _Places:
-    accessed = accesses(anatomy, addresses(anatomy, "address"))
-    writable = anatomy.space[accessed.event] != RERAM
-    event, unit = accessed.event[writable], accessed.unit[writable]
-    place = registers(anatomy, anatomy.memory[event], unit)
-    return _Places(anatomy, event, place, anatomy.writes_memory[event])
-
-
-def _cut_rows(rolled: Rolled) -> Bools:
-    return np.array([*(block.is_cut for block in rolled.blocks), False])[rolled.block]
-
-
-def _places_are_alike(rolled: Rolled, runs: Longs, accessed: _Places) -> bool:
-    """Whether each written place is, for all accesses in a block, of the same run of the loops along which they step.
-    `runs` is by event."""
-    meeting = np.isin(accessed.place, accessed.place[accessed.is_written])
-    event, place = accessed.event[meeting], accessed.place[meeting]
-    cut = _cut_rows(rolled)[runs[0, event]]
-    accesses_there = _Accesses.of(rolled, runs, event[cut], place[cut])
-    steps = (accesses_there.run >= 0).astype(np.int64)
-    meaning = np.unique(np.stack([accesses_there.block, accesses_there.place, *steps, *accesses_there.run]), axis=1)
-    return np.unique(meaning[:2], axis=1).shape[1] == meaning.shape[1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Accesses:
-    """Accesses of places: the row and block of each; and its inner and outer run, -1 where the row does not step."""
-
-    place: Longs
-    row: Longs
-    block: Longs
-    run: Longs
-
-    @staticmethod
-    def of(rolled: Rolled, runs: Longs, event: Longs, place: Longs) -> "_Accesses":
-        row = runs[0, event]
-        steps = np.stack([_moving(rolled, level)[row] != 0 for level in (INNER, OUTER)])
-        return _Accesses(place, row, rolled.block[row], np.where(steps, runs[1:, event], -1))
-
-    def __getitem__(self, chosen: Longs | Bools) -> "_Accesses":
-        return _Accesses(self.place[chosen], self.row[chosen], self.block[chosen], self.run[:, chosen])
-
-
-def _blocks_are_alike(rolled: Rolled, runs: Longs, accessed: _Places) -> bool:
-    """Whether all runs of a block that is cut read what earlier blocks wrote from the same instructions, each in the same
-    run or all in one that is kept; and whether others read either what the runs that are kept wrote, or what all did."""
-    every = _Accesses.of(rolled, runs, accessed.event, accessed.place)
-    in_two_blocks = np.unique(np.stack([every.place, every.block]), axis=1)[0]
-    in_two_blocks = in_two_blocks[1:][in_two_blocks[1:] == in_two_blocks[:-1]]
-    shared = np.isin(every.place, in_two_blocks)
-    reads, writes = every[shared & ~accessed.is_written], every[shared & accessed.is_written]
-    read, written = _last_written(rolled, reads, writes)
-    kept = np.array([[block.kept_inner, block.kept_outer] for block in rolled.blocks]).T[:, written.block]
-    left_out = written.run >= kept
-    cut = np.array([block.is_cut for block in rolled.blocks])[read.block]
-    same_run = (written.run == read.run) & (read.run >= 0)
-    if (cut & (left_out & ~same_run | (written.run >= 0) & (read.run >= 0) & ~same_run).any(axis=0)).any():
-        return False
-    by_reader = [read.row[cut], written.row[cut]], read.run[:, cut]
-    odd = ~cut & left_out.any(axis=0)
-    by_writer = [written.row, read.row, *read.run], written.run
-    touched = _keys_of(by_writer[0], odd)
-    return _all_runs_meet(rolled, *by_reader) and _all_runs_meet(
-        rolled, [column[touched] for column in by_writer[0]], by_writer[1][:, touched]
-    )
-
-
-def _last_written(rolled: Rolled, reads: _Accesses, writes: _Accesses) -> tuple[_Accesses, _Accesses]:
-    """Every read of what its own block has not written before, with every write of that in the last block that did."""
-    reader, writer = _meetings(reads, writes)
-    read_block, write_block = reads.block[reader], writes.block[writer]
-    here = read_block == write_block
-    before = here & (rolled.first_cycle[writes.row[writer]] < rolled.first_cycle[reads.row[reader]])
-    last = np.full(len(reads.row), -1, np.int64)
-    earlier = write_block < read_block
-    np.maximum.at(last, reader[earlier], write_block[earlier])
-    last[reader[before]] = -1
-    chosen = earlier & (write_block == last[reader])
-    return reads[reader[chosen]], writes[writer[chosen]]
-
-
-def _meetings(reads: _Accesses, writes: _Accesses) -> tuple[Longs, Longs]:
-    """Every read with every write of its place, as indices of both."""
-    order = np.argsort(writes.place, kind="stable")
-    first, end = (np.searchsorted(writes.place[order], reads.place, side=side) for side in ("left", "right"))
-    count = end - first
-    reader = np.repeat(np.arange(len(count)), count)
-    within = np.arange(len(reader)) - np.repeat(np.cumsum(count) - count, count)
-    return reader, order[first[reader] + within]
-
-
-def _keys_of(columns: Sequence[Longs], chosen: Bools) -> Bools:
-    """Which columns are like a chosen one."""
-    _, key = np.unique(np.stack(columns), axis=1, return_inverse=True)
-    return np.isin(key, key[chosen])
-
-
-def _all_runs_meet(rolled: Rolled, pair: Sequence[Longs], run: Longs) -> bool:
-    """Whether the first row of each pair meets the rest of the pair in all runs along which it steps."""
-    if not len(pair[0]):
-        return True
-    met = np.unique(np.stack([*pair, *run]), axis=1)
-    found, count = np.unique(met[: len(pair)], axis=1, return_counts=True)
-    block = rolled.block[found[0]]
-    num_runs = np.ones(len(block), np.int64)
-    for level, name in ((INNER, "inner_runs"), (OUTER, "outer_runs")):
-        in_block = np.array([getattr(each, name) for each in rolled.blocks])[block]
-        num_runs *= np.where(_moving(rolled, level)[found[0]] != 0, in_block, 1)
-    return bool((count == num_runs).all())
 
 
 def _steps(rolled: Rolled, level: int, names: tuple[str, ...] = ("address", "place")) -> Bools:
@@ -252,24 +136,6 @@ def _in_last_outer_run(rolled: Rolled, runs: Longs) -> Longs:
     return np.stack([runs[0], runs[1], last[rolled.block[runs[0]]]])
 
 
-def _moving(rolled: Rolled, level: int) -> Longs:
-    """[m]: by how much each row's address steps along a loop level."""
-    return rolled.rows.record["address"]["stride"][:, level].astype(np.int64)
-
-
-def _runs_of_rows(rolled: Rolled, number: int) -> Longs:
-    """[3, k]: row, inner and outer run of all accesses in a block, once for those that are in the same place."""
-    block, found = rolled.blocks[number], list[Longs]()
-    mine = rolled.block == number
-    for inner in (False, True):
-        for outer in (False, True):
-            stepping = mine & ((_moving(rolled, INNER) != 0) == inner) & ((_moving(rolled, OUTER) != 0) == outer)
-            runs = block.inner_runs if inner else 1, block.outer_runs if outer else 1
-            grid = np.meshgrid(np.flatnonzero(stepping), *map(range, runs), indexing="ij")
-            found.append(np.stack([column.ravel() for column in grid]).astype(np.int64))
-    return np.concatenate(found, axis=1)
-
-
 def _banks_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     """Whether the tiles of each memory step alike, modulo its banks, in all accesses of a block; what does not step by
     whole rounds of banks must not be accessed outside of its block."""
@@ -277,7 +143,7 @@ def _banks_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     tiles = np.flatnonzero((anatomy.space == RERAM) | (anatomy.space == SRAM))
     row = anatomy.events.row[tiles].astype(np.int64)
     num_banks = np.where(anatomy.space[tiles] == RERAM, chip.mxm.num_reram_banks, chip.mxm.num_sram_banks)
-    steps = [_moving(rolled, level)[row] % np.maximum(1, num_banks) for level in (INNER, OUTER)]
+    steps = [moving(rolled, level)[row] % np.maximum(1, num_banks) for level in (INNER, OUTER)]
     meaning = np.unique(np.stack([anatomy.memory[tiles], rolled.block[row], *steps]), axis=1)
     if np.unique(meaning[:2], axis=1).shape[1] < meaning.shape[1]:
         return False
