@@ -123,7 +123,8 @@ def change_term(rng: Rng, records: Records, entry: int) -> Records | None:
     if field == "mask":
         term["mask"] = int(term["mask"]) ^ 1 << int(rng.integers(6))
     else:
-        term[field] += 1 if term[field] == 0 or rng.integers(2) else -1
+        value = int(term[field])
+        term[field] = value + (1 if value == 0 or rng.integers(2) else -1)
     return copy
 
 

@@ -165,7 +165,7 @@ def changed(seeds: Iterable[int], change: Change) -> int:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_legal_changes_raise_no_alarm(change: Change) -> None:
-    assert changed(SEEDS[2:8], change)
+    assert changed(SEEDS[4:8], change)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from tests.programs.parts import row_of
 from tests.simulator.legal.addresses import SET, Addressed
 from tests.simulator.legal.emit import program_of
 from tests.simulator.legal.histories import WAYS, Key
-from tests.simulator.legal.parts import Issue, Legal, Operation
+from tests.simulator.legal.parts import Issue, Legal, Operation, Run
 from tests.simulator.legal.planted import Planted, Rng
 from tests.simulator.legal.staging import written_out_fits
 from waterclock.chip import SliceKind
@@ -120,24 +120,37 @@ def overwritten_on_its_way(rng: Rng, legal: Legal) -> Planted | None:
     """A value that is under way to a reader, and has been read before, is replaced by another one."""
     for move in _moves(rng, legal):
         move.row["result"]["discard"] = 0
-        if not _aim(rng, legal, move) or not legal.histories.is_free(move):
+        added = _beside(legal, move) if _aim(rng, legal, move) and _takes_all(legal, move) else None
+        robbed = _robbed(legal, move) if added is not None else set[_Read]()
+        if added is None or len({run for _, run, _ in robbed}) < move.num_issues:
             continue
-        robbed = [(name, run, reader) for reader in legal.operations if reader.segment is move.segment
-                  for (name, run), found in reader.found.items() if name in OPERAND_NAMES and found is not None
-                  and _is_between(legal, move, reader, name, run, found)]  # fmt: skip
-        lost = {(name, run, reader) for name, run, reader in robbed}
-        kept = {found for reader in legal.operations for (name, run), found in reader.found.items()
-                if name in OPERAND_NAMES and (name, run, reader) not in lost}  # fmt: skip
-        all_robbed = len({run for _, run, _ in robbed}) == move.num_issues
-        if not robbed or not all_robbed or any(reader.found[name, run] not in kept for name, run, reader in robbed):
-            continue
-        if any(reader.repeats for _, _, reader in robbed):
-            continue
-        added = _beside(legal, move)
-        if added is not None and _takes_all(legal, move):
-            first = _first_of(*(Issue(reader, run) for _, run, reader in robbed))
+        kept = {
+            found
+            for reader in legal.operations
+            for (name, run), found in reader.found.items()
+            if name in OPERAND_NAMES and (reader, run, name) not in robbed
+        }
+        if all(reader.found[name, run] in kept for reader, run, name in robbed):
+            first = _first_of(*(Issue(reader, run) for reader, run, _ in robbed))
             return _at(added, first.operation, first.cycle)
     return None
+
+
+_Read = tuple[Operation, Run, str]
+"""A reader in a run, and its operand."""
+
+
+def _robbed(legal: Legal, move: Operation) -> set[_Read]:
+    """Whose operands would find what a move sends; nobody's where something repeats, for that is not looked at."""
+    here = [each for each in legal.operations if each.segment is move.segment]
+    if any(each.repeats for each in here):
+        return set()
+    return {
+        (reader, run, name)
+        for reader in here
+        for (name, run), found in reader.found.items()
+        if name in OPERAND_NAMES and found is not None and _is_between(legal, move, reader, name, run, found)
+    }
 
 
 def _aim(rng: Rng, legal: Legal, move: Operation) -> bool:
@@ -167,9 +180,7 @@ def _takes_all(legal: Legal, move: Operation) -> bool:
     return all(place.at not in histories.by_key[place.key].at for place in places if place.key in histories.by_key)
 
 
-def _is_between(
-    legal: Legal, move: Operation, reader: Operation, name: str, run: tuple[int, ...], found: Issue
-) -> bool:
+def _is_between(legal: Legal, move: Operation, reader: Operation, name: str, run: Run, found: Issue) -> bool:
     """Whether what a move sends comes between a result and its reader, in the same run."""
     if len(run) != len(move.levels):
         return False
