@@ -51,8 +51,8 @@ def _proven(program: Program, chip: Chip, rebuilt: Callable[[Program, Chip], Lin
         linked = rebuild_every_run(program, chip)
     anatomy = Anatomy(linked)
     deviations = [
-        _operation_deviation(anatomy, flow, linked),
         *_producer_deviations(linked, flow),
+        _operation_deviation(anatomy, flow, linked),
         *_address_deviations(anatomy, flow),
     ]
     _refuse_first(linked, deviations)
