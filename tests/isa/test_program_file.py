@@ -126,7 +126,7 @@ def test_what_the_hash_covers() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 1}, "program.format_version = 1: must be 2"),
+        ({"format_version": 1}, "program.format_version = 1: must be 3"),
         ({"length_cycles": "9"}, "program.length_cycles = '9': must be of type int"),
         ({"length_cycles": True}, "program.length_cycles = True: must be of type int"),
         ({"operations": ["linear", 3]}, r"program.operations\[1\] = 3: must be of type str"),

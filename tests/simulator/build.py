@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 
 from waterclock.chip import Chip
-from waterclock.isa.program import Object, Output, Param, Program, empty_flow, empty_instructions, instruction_id
+from waterclock.isa.program import (
+    Object,
+    Output,
+    Param,
+    Program,
+    computations,
+    empty_flow,
+    empty_instructions,
+    instruction_id,
+)
 from waterclock.isa.record import Direction, OperandKind
-from waterclock.isa.table import OPCODES
+from waterclock.isa.table import CONTROL, OPCODES
 
 WAYS = {"e": OperandKind.EAST, "w": OperandKind.WEST, "h": OperandKind.HOLD, "p": OperandKind.PARAM}
 DIRECTIONS = {"e": Direction.EAST, "w": Direction.WEST, "b": Direction.BOTH}
@@ -90,6 +99,8 @@ def program(
             _fill(records[name][place], entry.fields)
             flow = {key: _producer(chip, value) if key in _PRODUCERS else value for key, value in entry.flow.items()}
             _fill(flows[name][place], flow)
+            if entry.mnemonic not in CONTROL:
+                flows[name][place]["computes"] = computations(records[name][place])
     labels = {name: np.full(len(rows), -1, np.int32) for name, rows in records.items()}
     return Program("test", chip.sha256, records, flows, labels, (), objects, params, outputs, length_cycles)
 

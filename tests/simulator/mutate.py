@@ -1,4 +1,7 @@
-"""Mutants: a program with one small mistake in its queues, its meaning untouched."""
+"""Mutants: a program with one small mistake in its queues, its meaning untouched.
+
+`tests.simulator.misstate` has the mistakes in what a program says of itself.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,18 +22,26 @@ _GROUP = 4
 def mutants(program: Program, count: int, seed: int) -> Iterator[tuple[str, Program]]:
     """`count` mutants with a description each; the same for the same seed."""
     rng = np.random.default_rng(seed)
+    while count:
+        mutation = MUTATIONS[int(rng.integers(len(MUTATIONS)))]
+        mutant = mutated(program, mutation, rng)
+        if mutant is not None:
+            count -= 1
+            yield mutant
+
+
+def mutated(program: Program, mutation: Mutation, rng: Rng) -> tuple[str, Program] | None:
+    """The program with a mistake at a random entry, and what it is; None where it can't be made there."""
     names = sorted(name for name, records in program.queues.items() if len(records) > 1)
     weights = np.array([len(program.queues[name]) - 1 for name in names], float)
-    while count:
-        name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-        records = program.queues[name]
-        mutation = MUTATIONS[int(rng.integers(len(MUTATIONS)))]
-        entry = int(rng.integers(1, len(records)))
-        mutated = mutation(rng, records, entry)
-        if mutated is not None and not np.array_equal(mutated, records):
-            count -= 1
-            what = f"{mutation.__name__} at {name}[{entry}] ({_instruction(records, entry).mnemonic})"
-            yield what, replace(program, queues={**program.queues, name: mutated})
+    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    records = program.queues[name]
+    entry = int(rng.integers(1, len(records)))
+    changed = mutation(rng, records, entry)
+    if changed is None or np.array_equal(changed, records):
+        return None
+    what = f"{mutation.__name__} at {name}[{entry}] ({_instruction(records, entry).mnemonic})"
+    return what, replace(program, queues={**program.queues, name: changed})
 
 
 def _instruction(records: Records, entry: int) -> Instruction:
@@ -85,16 +96,150 @@ def change_direction(rng: Rng, records: Records, entry: int) -> Records | None:
 
 def change_address(rng: Rng, records: Records, entry: int) -> Records | None:
     """Another word, byte, tile, lane or row, in the first run or from the second on."""
-    names = [operand.field for operand in _instruction(records, entry).operands if operand.form is Form.ADDRESS]
-    if not names:
+    name = _address_field(rng, records, entry)
+    if name is None:
         return None
-    name = names[int(rng.integers(len(names)))]
     strides = np.flatnonzero(records[entry][name]["stride"])
     if not len(strides) or rng.integers(2):
         return _nudged(rng, records, entry, name, "base")
     copy = records.copy()
     copy[entry][name]["stride"][rng.choice(strides)] += 1
     return copy
+
+
+def _address_field(rng: Rng, records: Records, entry: int) -> str | None:
+    """An address that the entry has."""
+    names = [operand.field for operand in _instruction(records, entry).operands if operand.form is Form.ADDRESS]
+    return names[int(rng.integers(len(names)))] if names else None
+
+
+def change_term(rng: Rng, records: Records, entry: int) -> Records | None:
+    """What a parameter adds to an address is another number."""
+    name = _address_field(rng, records, entry)
+    if name is None or not records[entry][name]["term"]["used"].any():
+        return None
+    copy, field = records.copy(), ("stride", "const", "shift", "mask", "param")[int(rng.integers(5))]
+    term = copy[entry][name]["term"][int(rng.choice(np.flatnonzero(copy[entry][name]["term"]["used"])))]
+    if field == "mask":
+        term["mask"] = int(term["mask"]) ^ 1 << int(rng.integers(6))
+    else:
+        value = int(term[field])
+        term[field] = value + (1 if value == 0 or rng.integers(2) else -1)
+    return copy
+
+
+def change_step(rng: Rng, records: Records, entry: int) -> Records | None:
+    """A parameter's term steps another way from run to run."""
+    name = _address_field(rng, records, entry)
+    if name is None or not records[entry][name]["term"]["used"].any():
+        return None
+    copy = records.copy()
+    term = copy[entry][name]["term"][int(rng.choice(np.flatnonzero(copy[entry][name]["term"]["used"])))]
+    term["step"][int(rng.integers(1, 3))] += int(rng.choice([-1, 1]))
+    return copy
+
+
+def change_source(rng: Rng, records: Records, entry: int) -> Records | None:
+    """A stream is read where it flows the other way."""
+    names = [name for name in OPERAND_NAMES if records[entry][name]["kind"] in _REGISTERS[:2]]
+    if not names:
+        return None
+    copy, name = records.copy(), names[int(rng.integers(len(names)))]
+    copy[entry][name]["kind"] = sum(_REGISTERS[:2]) - records[entry][name]["kind"]
+    return copy
+
+
+def swap_operands(rng: Rng, records: Records, entry: int) -> Records | None:
+    """Operands a and b change places."""
+    copy = records.copy()
+    copy[entry]["a"], copy[entry]["b"] = records[entry]["b"], records[entry]["a"]
+    return copy if records[entry]["b"]["kind"] else None
+
+
+def change_hold(rng: Rng, records: Records, entry: int) -> Records | None:
+    """A result goes to another hold register."""
+    return _nudged(rng, records, entry, "result", "hold") if records[entry]["result"]["hold"] else None
+
+
+def change_discard(rng: Rng, records: Records, entry: int) -> Records | None:
+    """A result is said to be read by nobody, or one that nobody reads is not."""
+    result = records[entry]["result"]
+    if not result["direction"] and not result["hold"]:
+        return None
+    copy = records.copy()
+    copy[entry]["result"]["discard"] = 1 - result["discard"]
+    return copy
+
+
+def change_accumulator(rng: Rng, records: Records, entry: int) -> Records | None:
+    """A product is added up in another accumulator."""
+    return _nudged(rng, records, entry, "acc") if _has(records, entry, "acc") else None
+
+
+def change_flag(rng: Rng, records: Records, entry: int) -> Records | None:
+    """`first`, `emit`, `unsigned` or `sram` is the opposite."""
+    flags = [operand.field for operand in _instruction(records, entry).operands if operand.form is Form.FLAG]
+    if not flags:
+        return None
+    copy = records.copy()
+    flag = flags[int(rng.integers(len(flags)))]
+    copy[entry][flag] = 1 - records[entry][flag]
+    return copy
+
+
+def change_number(rng: Rng, records: Records, entry: int) -> Records | None:
+    """An immediate, a lane-xor, a butterfly's mask, a segment or the parameter that is set is another."""
+    copy = records.copy()
+    place, crossed = copy[entry], [name for name in OPERAND_NAMES if _crosses(records[entry][name])]
+    fields = [field for field in ("mask", "segment", "param") if _has(records, entry, field)]
+    fields += ["scalar"] if any(place[name]["kind"] >= OperandKind.IMMEDIATE for name in OPERAND_NAMES) else []
+    if not fields + crossed:
+        return None
+    field = (fields + crossed)[int(rng.integers(len(fields + crossed)))]
+    if field in crossed:
+        place[field]["xor"] = int(place[field]["xor"]) * 2 or 1
+    elif field in ("mask", "segment"):
+        place[field] = max(1, int(place[field]) >> 1) if place[field] > 1 else 2
+    else:
+        place[field] += 1
+    return copy
+
+
+def _crosses(operand: Records) -> bool:
+    """Whether an operand may be read lane-xor something."""
+    return operand["kind"] == OperandKind.HOLD or operand["xor"] > 0
+
+
+def _has(records: Records, entry: int, field: str) -> bool:
+    return _instruction(records, entry).field(field) is not None
+
+
+def change_operation(rng: Rng, records: Records, entry: int) -> Records | None:
+    """Another instruction with the same operands."""
+    own = _instruction(records, entry)
+    alike = [row.opcode for row in INSTRUCTION_BY_OPCODE.values()
+             if row is not own and row.area is own.area and row.operands == own.operands
+             and row.mnemonic not in CONTROL]  # fmt: skip
+    if own.mnemonic in CONTROL or not alike:
+        return None
+    copy = records.copy()
+    copy[entry]["op"] = alike[int(rng.integers(len(alike)))]
+    return copy
+
+
+def swap_entries(rng: Rng, records: Records, entry: int) -> Records | None:
+    """An instruction and the one before it, with the waits between, change places."""
+    issuing = [place for place in range(1, entry + 1) if _instruction(records, place).mnemonic not in CONTROL]
+    if len(issuing) < 2 or issuing[-1] != entry or (records["op"][issuing[-2] : entry] == OPCODES["icu.loop"]).any():
+        return None
+    copy = records.copy()
+    copy[entry], copy[issuing[-2]] = records[issuing[-2]], records[entry]
+    return copy
+
+
+def change_body(rng: Rng, records: Records, entry: int) -> Records | None:
+    """A loop takes in an entry more or less."""
+    return _nudged(rng, records, entry, "body") if records[entry]["op"] == OPCODES["icu.loop"] else None
 
 
 def drop(rng: Rng, records: Records, entry: int) -> Records | None:
@@ -140,10 +285,22 @@ MUTATIONS: tuple[Mutation, ...] = (
     shift_cycle,
     change_stream,
     change_direction,
+    change_source,
+    swap_operands,
+    change_hold,
+    change_discard,
+    change_accumulator,
+    change_flag,
+    change_number,
+    change_operation,
     change_address,
+    change_term,
+    change_step,
     drop,
     double,
     skip,
     again,
+    swap_entries,
     change_repeat,
+    change_body,
 )

@@ -230,7 +230,7 @@ def test_no_mutant_is_accepted_unless_it_computes_the_same(chip: Chip) -> None:
 
 
 def test_mutants_are_the_same_for_the_same_seed_and_of_every_kind(chip: Chip) -> None:
-    first, second = (list(mutants(layers(chip), 100, seed=3)) for _ in range(2))
+    first, second = (list(mutants(layers(chip), 300, seed=3)) for _ in range(2))
     assert [what for what, _ in first] == [what for what, _ in second]
     assert {what.split()[0] for what, _ in first} == {mutation.__name__ for mutation in MUTATIONS}
 

@@ -221,7 +221,7 @@ def test_a_hazard_is_refused(chip: Chip, case: Case) -> None:
 
 
 def test_every_cause_that_rebuild_knows_is_tested() -> None:
-    by_link = {Cause.PRODUCER, Cause.OBJECT, Cause.OUTPUT, Cause.LENGTH, Cause.CHIP}
+    by_link = {Cause.OPERATION, Cause.PRODUCER, Cause.OBJECT, Cause.OUTPUT, Cause.LENGTH, Cause.CHIP}
     assert {case.cause for case in (*CONTROL, *FIELDS, *DATAFLOW, *MEMORY)} == set(Cause) - by_link
 
 

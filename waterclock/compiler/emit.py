@@ -11,7 +11,15 @@ from waterclock.compiler.issues import Arrival, Issue, Scheduled
 from waterclock.compiler.passes import Control, Entry, Placed, queue_entries
 from waterclock.compiler.tileops import Axis, Broadcast, Immediate
 from waterclock.compiler.words import Words
-from waterclock.isa.program import NO_PRODUCER, Object, Role, empty_flow, empty_instructions, instruction_id
+from waterclock.isa.program import (
+    COMPUTED_FIELDS,
+    NO_PRODUCER,
+    Object,
+    Role,
+    empty_flow,
+    empty_instructions,
+    instruction_id,
+)
 from waterclock.isa.record import OPERAND_NAMES, Direction, OperandKind, Records
 from waterclock.isa.table import INSTRUCTIONS, OPCODES
 
@@ -84,6 +92,7 @@ class _Writer:
                 row["n"], row["distance"], row["body"] = entry.n, entry.distance, entry.body
             else:
                 issue = entry.issue
+                meant["computes"]["op"] = row["op"]
                 self._operands(entry, row, meant)
                 self._result(issue, row)
                 self._address(entry, row, meant)
@@ -92,21 +101,26 @@ class _Writer:
         return rows, flow
 
     def _operands(self, entry: Placed, row: np.void, meant: np.void) -> None:
-        issue = entry.issue
-        for name, operand, xor in zip(OPERAND_NAMES, issue.operands, issue.xors, strict=False):
+        issue, computes = entry.issue, meant["computes"]
+        for place, (operand, xor) in enumerate(zip(issue.operands, issue.xors, strict=False)):
+            name = OPERAND_NAMES[place]
             field = row[name]
-            field["xor"] = xor
+            field["xor"] = computes["xor"][place] = xor
             if isinstance(operand, Immediate):
                 field["kind"], row["scalar"] = OperandKind.IMMEDIATE, operand.bits
+                computes["scalar"] = operand.bits
             elif isinstance(operand, Broadcast):
                 field["kind"], field["index"] = OperandKind.PARAM, operand.param
-                row["scalar"] = operand.const + operand.token_step * entry.token
-                row["scalar_step"] = entry.nest.by_level({Axis.TOKEN: operand.token_step})
+                row["scalar"] = computes["scalar"] = operand.const + operand.token_step * entry.token
+                row["scalar_step"] = computes["scalar_step"] = entry.nest.by_level({Axis.TOKEN: operand.token_step})
+                computes["from_param"][place] = operand.param + 1
             else:
                 field["kind"], field["index"] = _register(operand)
                 meant[name]["first"] = self.ids[operand.producer]
         for name, value in issue.settings.items():
             row[name] = value
+            if name in COMPUTED_FIELDS:
+                computes[name] = value
         if issue.previous is not None:
             meant["acc"]["first"] = self.ids[issue.previous]
 

@@ -148,7 +148,9 @@ def _field_problems(rows: Records, instruction: Instruction, entries: Entries, q
 def _in_use(rows: Records, field: Field) -> npt.NDArray[np.bool_]:
     live = np.full(len(rows), not field.guards)
     for guard in field.guards:
-        live |= np.isin(column(rows, guard.path), list(guard.values))
+        value = column(rows, guard.path)
+        for used in guard.values:
+            live |= value == used
     return live
 
 

@@ -1,18 +1,22 @@
 """Program: one instruction queue per ICU queue, and the dataflow its compiler meant.
 
 The queues are what the chip obeys. The flow is what the compiler meant by them: for each operand the instruction that
-produces it, for each address the logical object. `waterclock.simulator.link` rebuilds the first from the second's
-absence, from instructions and timing alone, and refuses any difference.
+produces it, for each address the logical object, and what is computed. `waterclock.simulator.link` rebuilds the first
+from the second's absence, from instructions and timing alone, and refuses any difference.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from waterclock.isa.record import ADDRESS, INSTRUCTION, Records
+from waterclock.isa.record import ADDRESS, INSTRUCTION, NUM_LEVELS, OPERAND_NAMES, OperandKind, Records
 
+COMPUTED_FIELDS = ("mask", "segment", "first", "emit", "unsigned", "sram", "param")
+"""Fields of an instruction record that say what it computes."""
 NO_PRODUCER = -1
 """The operand is not there, or holds what the host wrote (memories, parameters)."""
 QUEUE_SHIFT = 16
@@ -25,6 +29,14 @@ QUEUE_SHIFT = 16
 # further than the reader, or in the last one.
 PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4"), ("around", "i1"), ("ahead", "<i2")])
 
+# What an instruction computes, whatever comes to it: its opcode, and the numbers of its record that are no register, no
+# address and no time. Of operands a, b, c: lane-xor, launch parameter plus 1 (0: none), and which byte of a 32-bit
+# result a byte operand takes. All zero for what only steers the queue.
+COMPUTATION = np.dtype([
+    ("op", "<u2"), ("xor", "<u2", (3,)), ("from_param", "u1", (3,)), ("byte", "u1", (3,)), ("scalar", "<i4"),
+    ("scalar_step", "<i4", (NUM_LEVELS,)), *((name, INSTRUCTION[name]) for name in COMPUTED_FIELDS),
+])  # fmt: skip
+
 # One row for each entry of a queue. Operands a, b, c; `memory`: the last instruction of this launch that wrote any of
 # the MEM word or tile that is read; `acc`: the accumulator's matvec before a matvec that is not `first`. `object` is
 # the index of the Object that the record's `address` lies in (-1 where it has none), `address` what is added to the
@@ -34,6 +46,7 @@ PRODUCER = np.dtype([("first", "<i4"), ("carried", "<i4"), ("around", "i1"), ("a
 FLOW = np.dtype([
     ("a", PRODUCER), ("b", PRODUCER), ("c", PRODUCER), ("memory", PRODUCER), ("acc", PRODUCER),
     ("object", "<i4"), ("address", ADDRESS), ("place", ADDRESS), ("stands_for", "<i4"), ("token", "<i4"),
+    ("computes", COMPUTATION),
 ])  # fmt: skip
 
 
@@ -48,6 +61,20 @@ def empty_flow(count: int) -> Records:
     for name in ("a", "b", "c", "memory", "acc"):
         rows[name]["first"] = rows[name]["carried"] = NO_PRODUCER
     rows["object"] = rows["stands_for"] = -1
+    return rows
+
+
+def computations(records: Records, byte: npt.NDArray[np.integer[Any]] | int = 0) -> Records:
+    """COMPUTATION rows of INSTRUCTION rows that issue; `byte` [n, 3] says which byte each operand takes."""
+    rows = np.zeros(records.shape, COMPUTATION)
+    rows["op"], rows["scalar"], rows["scalar_step"] = records["op"], records["scalar"], records["scalar_step"]
+    for place, name in enumerate(OPERAND_NAMES):
+        rows["xor"][..., place] = records[name]["xor"]
+        from_param = records[name]["kind"] == OperandKind.PARAM
+        rows["from_param"][..., place] = np.where(from_param, records[name]["index"] + 1, 0)
+    for name in COMPUTED_FIELDS:
+        rows[name] = records[name]
+    rows["byte"] = byte
     return rows
 
 

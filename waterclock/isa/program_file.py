@@ -23,7 +23,7 @@ from waterclock.isa.plain import from_plain, to_plain
 from waterclock.isa.program import FLOW, Object, Output, Param, Program
 from waterclock.isa.record import Records
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _WORD = np.dtype("<u4")
 _LABEL = np.dtype("<i4")
 _BYTE = np.dtype("u1")

@@ -38,21 +38,29 @@ def _operations(linked: Linked) -> list[Longs]:
     step = linked.rows.record["scalar_step"].astype(np.int64)[linked.row]
     columns = [anatomy.field(name) for name in _FIELDS]
     columns.append(anatomy.field("scalar") + (step * iteration).sum(axis=1))
+    bytes_found = bytes_of_results(anatomy, linked.producer)
     for place, name in enumerate(OPERAND_NAMES):
-        columns += _operand(anatomy, name, linked.producer[:, place])
+        columns += [*_operand(anatomy, name), bytes_found[:, place]]
     for name in ("address", "place"):
         columns += _address(anatomy, name, iteration)
     return columns
 
 
-def _operand(anatomy: Anatomy, name: str, producer: Ints) -> list[Longs]:
-    """Kind (a value is a value, in a hold or on a stream), parameter, lane-xor, and which byte of the result."""
+def _operand(anatomy: Anatomy, name: str) -> list[Longs]:
+    """Kind (a value is a value, in a hold or on a stream), parameter and lane-xor."""
     kind, index = anatomy.field(name, "kind"), anatomy.field(name, "index")
-    on_stream = np.isin(kind, STREAMS)
-    byte = np.where(on_stream, index - anatomy.field("result", "stream")[producer], 0)
     param = np.where(kind == OperandKind.PARAM, index, -1)
-    is_value = on_stream | (kind == OperandKind.HOLD)
-    return [np.where(is_value, OperandKind.HOLD, kind), param, byte, anatomy.field(name, "xor")]
+    is_value = np.isin(kind, (*STREAMS, OperandKind.HOLD))
+    return [np.where(is_value, OperandKind.HOLD, kind), param, anatomy.field(name, "xor")]
+
+
+def bytes_of_results(anatomy: Anatomy, producer: Ints) -> Longs:
+    """[n, 3]: which byte of its producer's result each operand takes from its stream, or begins with; 0 elsewhere."""
+    stream, found = anatomy.field("result", "stream"), np.zeros(producer.shape, np.int64)
+    for place, name in enumerate(OPERAND_NAMES):
+        on_stream = np.isin(anatomy.field(name, "kind"), STREAMS)
+        found[:, place] = np.where(on_stream, anatomy.field(name, "index") - stream[producer[:, place]], 0)
+    return found
 
 
 def _address(anatomy: Anatomy, name: str, iteration: Longs) -> list[Longs]:

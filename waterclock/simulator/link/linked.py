@@ -9,7 +9,7 @@ from waterclock.chip import Chip
 from waterclock.isa.program import Program
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE
 from waterclock.simulator.link.errors import Cause, LinkError
-from waterclock.simulator.link.roll import Rolled
+from waterclock.simulator.link.rolled import INNER, OUTER, Rolled
 from waterclock.simulator.link.rows import Bools, Ints, Longs, Rows
 
 __all__ = ["Bools", "Events", "Ints", "Linked", "Longs", "Rows"]
@@ -42,28 +42,39 @@ class Events:
     def name(self, event: int) -> str:
         """An event in words: mnemonic, queue, entry and cycle."""
         queue = self.chip.queues[int(self.queue[event])].name
-        return f"{self._mnemonic(event)} of {queue}[{self.entry[event]}] in cycle {self._true_cycle(event)}"
+        return f"{self._mnemonic(event)} of {queue}[{self._place(event)[0]}] in cycle {self._true_cycle(event)}"
 
     def _true_cycle(self, event: int) -> int:
         """The cycle with all runs of all loops."""
         row, rows = int(self.row[event]), self.rolled.rows if self.rolled else self.rows
         return int(rows.start[row] + (self.iteration[event] * rows.period[row]).sum())
 
+    def _place(self, event: int) -> tuple[int, tuple[int, ...]]:
+        """Entry and iteration: of a run that is written out, those of its own entry."""
+        row, iteration = int(self.row[event]), tuple(int(count) for count in self.iteration[event])
+        if self.rolled is None or 0 <= iteration[INNER] < self.rolled.rows.runs[row, INNER]:
+            return int(self.entry[event]), iteration
+        rows = self.rolled.rows
+        cycle = rows.start[row] + iteration[INNER] * rows.period[row, INNER]
+        alike = (rows.queue == rows.queue[row]) & (rows.record["op"] == rows.record["op"][row])
+        own = int(np.flatnonzero(alike & (rows.start == cycle))[0])
+        return int(rows.entry[own]), (0, iteration[OUTER], 0, 0)
+
     def refuse(self, bad: Bools, cause: Cause, reason: Callable[[int], str]) -> None:
         """LinkError for the first event that is bad, with a reason made for it."""
         if not bad.any():
             return
         event = int(bad.argmax())
-        queue = self.chip.queues[int(self.queue[event])]
+        queue, (entry, iteration) = self.chip.queues[int(self.queue[event])], self._place(event)
         raise LinkError(
             cause,
             reason(event),
             slice=queue.slice.name,
             queue=queue.name,
-            entry=int(self.entry[event]),
+            entry=entry,
             mnemonic=self._mnemonic(event),
             cycle=self._true_cycle(event),
-            iteration=tuple(int(count) for count in self.iteration[event]),
+            iteration=iteration,
         )
 
     def marked(self, events: Longs | Ints) -> Bools:

@@ -106,11 +106,12 @@ class Meaning:
 
     def _runs(self, event: Longs) -> Longs:
         """[k, 4]: the run of each level that the events are in, by place from the outermost."""
-        row = self.linked.row[event].astype(np.int64)
-        level = self.chains.level[row]
-        runs = np.take_along_axis(self.linked.iteration[event].astype(np.int64), np.maximum(level, 0), axis=1)
-        innermost = np.arange(NUM_LEVELS) == (self.chains.depth[self.pattern[row]] - 1)[:, None]
-        return np.where(level >= 0, runs, 0) + innermost * self.flow["token"].astype(np.int64)[row, None]
+        row, iteration = self.linked.row[event].astype(np.int64), self.linked.iteration[event].astype(np.int64)
+        level, place = self.chains.level[row], np.arange(NUM_LEVELS)
+        in_loops = np.where(level > 0, np.take_along_axis(iteration, np.maximum(level, 0), axis=1), 0)
+        depth = self.chains.depth[self.pattern[row]][:, None]  # of a written out run: one more than is around it
+        token = np.where(place == depth - 1, self.flow["token"].astype(np.int64)[row, None], 0)
+        return in_loops + token + np.where(place == depth, iteration[:, :1], 0)
 
     @cached_property
     def _last_token(self) -> Longs:

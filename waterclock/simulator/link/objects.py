@@ -82,15 +82,16 @@ def addresses_deviate(anatomy: Anatomy, flow: Records, objects: Objects) -> Bool
     row = anatomy.events.row
     meant = flow["address"].copy()[row]
     meant["base"] += (objects.base[flow["object"][row]] * anatomy.bytes_per_word).astype(np.int32)
-    return _differ(anatomy.events.rows.record["address"][row], meant)
+    return rows_differ(anatomy.events.rows.record["address"][row], meant)
 
 
 def places_deviate(anatomy: Anatomy, flow: Records) -> Bools:
     """[n]: events whose `place` is not that of the flow."""
-    return _differ(anatomy.events.rows.record["place"], flow["place"])[anatomy.events.row]
+    return rows_differ(anatomy.events.rows.record["place"], flow["place"])[anatomy.events.row]
 
 
-def _differ(found: Records, meant: Records) -> Bools:
+def rows_differ(found: Records, meant: Records) -> Bools:
+    """[n]: rows that are not the same in every byte."""
     bytes_found, bytes_meant = (np.ascontiguousarray(rows).view(np.uint8) for rows in (found, meant))
     return np.asarray((bytes_found != bytes_meant).reshape(len(found), found.dtype.itemsize).any(axis=1))
 
@@ -102,11 +103,11 @@ def footprints_left(anatomy: Anatomy, flow: Records, objects: Objects, accessed:
     copy, within = np.divmod(relative, objects.stride[index])
     inside = (copy >= 0) & (copy < objects.num_copies[index]) & (within < objects.size[index])
     at = registers(anatomy, anatomy.memory[accessed.event], accessed.unit)
-    harmful = anatomy.writes_memory[accessed.event] & np.isin(at, _constants(anatomy, objects))
+    harmful = anatomy.writes_memory[accessed.event] & np.isin(at, constants(anatomy, objects))
     return anatomy.events.marked(accessed.event[~inside | harmful])
 
 
-def _constants(anatomy: Anatomy, objects: Objects) -> Longs:
+def constants(anatomy: Anatomy, objects: Objects) -> Longs:
     """Every word and tile of every constant object, as registers."""
     constant = np.flatnonzero(objects.constant)
     copy = np.repeat(constant, objects.num_copies[constant])
@@ -128,6 +129,14 @@ def check_outputs(anatomy: Anatomy, accessed: Accesses) -> None:
             _check_word(anatomy, timeline, output, (piece, word), producer)
 
 
+def output_words(anatomy: Anatomy) -> Longs:
+    """Every output word that there can be, as registers."""
+    slices = anatomy.chip.slice_by_name
+    words = [place for output in anatomy.events.program.outputs for place in output.words if place[0] in slices]
+    memory = [MEM * anatomy.chip.num_positions + slices[piece].x for piece, _ in words]
+    return registers(anatomy, np.array(memory, np.int64), np.array([word for _, word in words], np.int64))
+
+
 def _check_word(anatomy: Anatomy, timeline: Timeline, output: Output, place: tuple[str, int], producer: int) -> None:
     events, (piece, word) = anatomy.events, place
     known = anatomy.chip.slice_by_name.get(piece)
@@ -137,6 +146,9 @@ def _check_word(anatomy: Anatomy, timeline: Timeline, output: Output, place: tup
     register = registers(anatomy, np.array([memory]), np.array([word]))
     last = int(timeline.latest(register, np.array([_FAR]))[0])
     found = instruction_id(int(events.queue[last]), int(events.entry[last])) if last >= 0 else NO_PRODUCER
-    if found != producer:
-        writer = events.name(last) if last >= 0 else "no instruction"
-        raise LinkError(Cause.OUTPUT, f"output {output.name}, word {word}: last written by {writer}", slice=piece)
+    if found == producer:
+        return
+    if last < 0:
+        raise LinkError(Cause.OUTPUT, f"output {output.name}: no instruction writes word {word}", slice=piece)
+    reason = f"it writes word {word} of output {output.name} last, which was not meant"
+    events.refuse(events.marked(np.array([last])), Cause.OUTPUT, lambda event: reason)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from waterclock.chip import Chip
-from waterclock.isa.program import Program
+from waterclock.isa.program import Program, computations
 from waterclock.isa.record import OPERAND_NAMES, Records
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import Anatomy
+from waterclock.simulator.link.equal import bytes_of_results
 from waterclock.simulator.link.errors import Cause, LinkError
 from waterclock.simulator.link.linked import Bools, Events, Linked
 from waterclock.simulator.link.meant import Meaning
@@ -20,9 +21,10 @@ from waterclock.simulator.link.objects import (
     objects_deviate,
     objects_of,
     places_deviate,
+    rows_differ,
 )
-from waterclock.simulator.link.rebuild import flow_of, rebuild
-from waterclock.simulator.link.runs import corner_events
+from waterclock.simulator.link.rebuild import flow_of, rebuild, rebuild_every_run
+from waterclock.simulator.link.runs import corner_events, objects_are_alike
 
 _Deviation = tuple[Bools, Cause, Callable[[int], str]]
 
@@ -32,12 +34,27 @@ def link(program: Program, chip: Chip) -> Linked:
 
     LinkError for every hazard, else for the first deviation in the order of events.
     """
+    return _proven(program, chip, rebuild)
+
+
+def link_every_run(program: Program, chip: Chip) -> Linked:
+    """The same verdict, reached by looking at every run of every loop: for tests of what `link` leaves out."""
+    return _proven(program, chip, rebuild_every_run)
+
+
+def _proven(program: Program, chip: Chip, rebuilt: Callable[[Program, Chip], Linked]) -> Linked:
     if program.chip_sha256 != chip.sha256:
         raise LinkError(Cause.CHIP, f"{program.name} is for another chip than {chip.name}")
-    linked = rebuild(program, chip)
+    linked = rebuilt(program, chip)
     flow, shifted = flow_of(linked.rows, program, chip)
+    if linked.rolled is not None and not objects_are_alike(program, chip, linked.rolled, flow):
+        linked = rebuild_every_run(program, chip)
     anatomy = Anatomy(linked)
-    deviations = [*_producer_deviations(linked, flow), *_address_deviations(anatomy, flow)]
+    deviations = [
+        *_producer_deviations(linked, flow),
+        _operation_deviation(anatomy, flow, linked),
+        *_address_deviations(anatomy, flow),
+    ]
     _refuse_first(linked, deviations)
     if linked.rolled is not None:
         corners = Anatomy(corner_events(program, chip, linked.rolled))
@@ -50,6 +67,13 @@ def link(program: Program, chip: Chip) -> Linked:
             Cause.LENGTH, f"{program.name} takes {linked.length_cycles} cycles, not {program.length_cycles}"
         )
     return linked
+
+
+def _operation_deviation(anatomy: Anatomy, flow: Records, linked: Linked) -> _Deviation:
+    found = computations(linked.rows.record)[linked.row]
+    found["byte"] = bytes_of_results(anatomy, linked.producer)
+    different = rows_differ(found, flow["computes"][linked.row])
+    return different, Cause.OPERATION, lambda event: "it does not compute what was meant"
 
 
 def _producer_deviations(linked: Linked, flow: Records) -> list[_Deviation]:

@@ -23,9 +23,8 @@ from waterclock.simulator.link.unroll import expanded, kept, rows_of
 
 def rebuild(program: Program, chip: Chip) -> Linked:
     """Whose value every operand finds, and how long a launch takes. LinkError for the first hazard found."""
-    rows = rows_of(program, chip)
-    _check_records(program, chip, rows)
-    rolled = roll(rows, flow_of(rows, program, chip)[0])
+    rows = _checked_rows(program, chip)
+    rolled = roll(rows, flow_of(rows, program, chip)[0], chip)
     if rolled is not None and rolled.is_cut and runs_are_alike(program, chip, rolled):
         linked = _rebuilt(kept(program, chip, rolled))
         if is_in_its_run(linked):
@@ -35,7 +34,7 @@ def rebuild(program: Program, chip: Chip) -> Linked:
 
 def rebuild_every_run(program: Program, chip: Chip) -> Linked:
     """The same, with every run of every loop looked at."""
-    return _rebuilt(expanded(program, chip, rows_of(program, chip)))
+    return _rebuilt(expanded(program, chip, _checked_rows(program, chip)))
 
 
 def every_run(linked: Linked) -> Linked:
@@ -56,7 +55,10 @@ def flow_of(rows: Rows, program: Program, chip: Chip) -> tuple[Records, LinkErro
         flow[here[:count]] = meant[:count]
         if len(here) != len(meant) and error is None:
             reason = f"the queue has {len(here)} entries, its flow {len(meant)}"
-            error = LinkError(Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count)
+            cycle = int(rows.start[here[min(count, len(here) - 1)]]) if len(here) else None
+            error = LinkError(
+                Cause.PRODUCER, reason, slice=queue.slice.name, queue=queue.name, entry=count, cycle=cycle
+            )
     return flow, error
 
 
@@ -81,8 +83,9 @@ def _rebuilt(events: Events) -> Linked:
     )
 
 
-def _check_records(program: Program, chip: Chip, rows: Rows) -> None:
-    """LinkError for the first entry of the first queue that the chip cannot hold."""
+def _checked_rows(program: Program, chip: Chip) -> Rows:
+    """All entries of the program. LinkError for the first entry of the first queue that the chip cannot hold."""
+    rows = rows_of(program, chip)
     try:
         check_records(program.queues, chip)
     except IllegalEntry as error:
@@ -92,6 +95,7 @@ def _check_records(program: Program, chip: Chip, rows: Rows) -> None:
         raise LinkError(
             Cause.FIELD, str(error), slice=queue.slice.name, queue=queue.name, entry=error.entry, cycle=cycle
         ) from None
+    return rows
 
 
 def _length_cycles(anatomy: Anatomy) -> int:

@@ -1,133 +1,27 @@
-"""Roll: which of a program's loops repeat one and the same thing, and how few runs show all that can happen in them.
+"""Roll: which of a program's loops repeat one and the same thing.
 
-A *block* is a stretch of time in which all queues are in alike loops. Its *inner* runs begin `inner_period` cycles
-apart and may overlap; its *outer* runs follow one another. Of an instruction that is in a queue's loop, what is written
-out before and after the loop is a further run, if it is that instruction in every field, in the cycle of that run.
-
-What a run does depends on the runs that it overlaps with, and on the one before. So link looks at the first runs only:
-two outer ones, and of the inner ones so many that one of them has all its neighbours. All further runs are the same, if
-their addresses are in the same places to one another; `Rolled.is_sound` asks that, and link looks at every run if not.
+Of an instruction that is in a queue's loop, what is written out before and after the loop is a further run, if it is
+that instruction in every field, means the same, and issues in the cycle of that run.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
+from waterclock.chip import Chip
 from waterclock.isa.program import NO_PRODUCER, QUEUE_SHIFT
 from waterclock.isa.record import NUM_LEVELS, Records
-from waterclock.isa.table import CONTROL, OPCODES
+from waterclock.isa.table import CONTROL, INSTRUCTIONS, OPCODES
+from waterclock.simulator.link.rolled import INNER, OUTER, Block, Rolled
 from waterclock.simulator.link.rows import Bools, Longs, Rows
 
-INNER, OUTER = 1, 2
-KEPT_OUTER_RUNS = 2
+_ADDRESSES = ("address", "place")
+_MEANT_ALIKE = ("a", "b", "c", "memory", "acc", "object")
 _CONTROL_OPCODES = [OPCODES[mnemonic] for mnemonic in sorted(CONTROL)]
 
 
-@dataclass(frozen=True)
-class Block:
-    """A stretch of a program from cycle `begin` on: `inner_runs` of everything, and all of that `outer_runs` times.
-
-    `span_cycles` is how much later than its first instruction the last one of a run can issue.
-    """
-
-    begin: int
-    span_cycles: int
-    inner_runs: int = 1
-    inner_period: int = 0
-    outer_runs: int = 1
-    outer_period: int = 0
-    kept_inner: int = 1
-
-    @property
-    def end(self) -> int:
-        """The last cycle of an issue."""
-        inner = (self.inner_runs - 1) * self.inner_period
-        return self.begin + (self.outer_runs - 1) * self.outer_period + inner + self.span_cycles
-
-    @property
-    def overlap(self) -> int:
-        """Inner runs that are under way at once."""
-        return 1 + self.span_cycles // self.inner_period if self.inner_runs > 1 else 1
-
-    @property
-    def kept_outer(self) -> int:
-        return min(self.outer_runs, KEPT_OUTER_RUNS)
-
-    @property
-    def kept_period(self) -> int:
-        """The outer period without the inner runs that are left out."""
-        return self.outer_period - (self.inner_runs - self.kept_inner) * self.inner_period
-
-    @property
-    def left_out_cycles(self) -> int:
-        """How much shorter the block is without the runs that are left out."""
-        if self.outer_runs == 1:
-            return (self.inner_runs - self.kept_inner) * self.inner_period
-        return self.outer_runs * self.outer_period - self.kept_outer * self.kept_period
-
-    @property
-    def is_cut(self) -> bool:
-        return self.left_out_cycles > 0
-
-
-@dataclass(frozen=True, eq=False)
-class Rolled:
-    """The blocks of a program in order of time. For each row: its block, -1 where it is no instruction or stands for
-    another; the inner run that it begins with; and the cycle in which it issues in run 0."""
-
-    rows: Rows
-    blocks: tuple[Block, ...]
-    block: Longs
-    first_run: Longs
-    first_cycle: Longs
-
-    @property
-    def is_cut(self) -> bool:
-        return self.left_out_cycles > 0
-
-    @property
-    def left_out_cycles(self) -> int:
-        """How much shorter the program is without the runs that are left out."""
-        return sum(block.left_out_cycles for block in self.blocks)
-
-    def runs(self, chosen: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Longs, Longs, Longs]:
-        """Every row in every chosen run of its block (inner ones, outer ones): row, inner run and outer run of each."""
-        found: list[Longs] = []
-        for number, (inner, outer) in enumerate(chosen):
-            grid = np.meshgrid(np.flatnonzero(self.block == number), inner, outer, indexing="ij")
-            found.append(np.stack([column.ravel() for column in grid]).astype(np.int64))
-        row, inner, outer = np.concatenate(found, axis=1)
-        return row, inner, outer
-
-    def iteration(self, row: Longs, inner: Longs, outer: Longs) -> Longs:
-        """[k, levels]: the counts of rows in these runs."""
-        iteration = np.zeros((len(row), NUM_LEVELS), np.int64)
-        iteration[:, INNER] = inner - self.first_run[row]
-        iteration[:, OUTER] = outer
-        return iteration
-
-    @cached_property
-    def last_kept(self) -> Longs:
-        """[m]: the last inner run that is kept of each row's block."""
-        return np.array([*(block.kept_inner - 1 for block in self.blocks), 0])[self.block]
-
-    @cached_property
-    def kept_rows(self) -> Rows:
-        """The rows with the runs and periods that are kept."""
-        runs, period = self.rows.runs.copy(), self.rows.period.copy()
-        for number, block in enumerate(self.blocks):
-            mine = self.block == number
-            inner = mine & (self.rows.runs[:, INNER] > 1)
-            runs[inner, INNER] -= block.inner_runs - block.kept_inner
-            runs[mine, OUTER] = np.minimum(runs[mine, OUTER], block.kept_outer)
-            period[mine & (period[:, OUTER] > 0), OUTER] = block.kept_period
-        return replace(self.rows, runs=runs, period=period)
-
-
-def roll(rows: Rows, flow: Records) -> Rolled | None:
+def roll(rows: Rows, flow: Records, chip: Chip) -> Rolled | None:
     """The blocks of the rows; None where their loops are not alike, or what is written out is no run of a loop."""
     issuing = ~np.isin(rows.record["op"], _CONTROL_OPCODES)
     if not issuing.any() or (rows.runs[issuing, 0] > 1).any() or (rows.steered_by[:, OUTER + 1] >= 0).any():
@@ -146,7 +40,14 @@ def roll(rows: Rows, flow: Records) -> Rolled | None:
     if num_runs is None:
         return None
     keys = np.stack([num_runs, rows.period[:, INNER], rows.runs[:, OUTER], rows.period[:, OUTER]], axis=1)
-    return _blocks(rows, keys, block_rows, token, first)
+    return _blocks(rows, keys, block_rows, token, first, _reach_cycles(chip))
+
+
+def _reach_cycles(chip: Chip) -> int:
+    """How much later than an issue another can meet what it sent: a result on its way, a busy bank, a parameter."""
+    latencies = [row.latency(chip) for row in INSTRUCTIONS.values() if row.latency is not None]
+    busy = max(chip.mxm.sense_cycles, chip.mxm.write_row_cycles, chip.param_latency_cycles)
+    return max(busy, max(latencies) + chip.num_positions)
 
 
 def _patterns(rows: Rows, flow: Records) -> Longs:
@@ -159,7 +60,8 @@ def _patterns(rows: Rows, flow: Records) -> Longs:
 
 
 def _are_runs(rows: Rows, flow: Records, row: Longs, pattern: Longs) -> bool:
-    """Whether each of these rows is the row that it stands for, in another run of the innermost loop around that."""
+    """Whether each of these rows is and means the row that it stands for, in another run of the innermost loop around
+    that."""
     own = pattern[row]
     if not len(row):
         return True
@@ -170,15 +72,32 @@ def _are_runs(rows: Rows, flow: Records, row: Longs, pattern: Longs) -> bool:
     later = (flow["token"][row] - flow["token"][own]).astype(np.int64)
     if not np.array_equal(rows.start[row], rows.start[own] + later * rows.period[own, INNER]):
         return False
-    return bool((rows.record[row] == _in_run(rows.record[own], later)).all())
+    if any(not np.array_equal(flow[name][row], flow[name][own]) for name in _MEANT_ALIKE):
+        return False
+    pairs = ((rows.record[row], _in_run(rows.record[own], later)), (flow[row], _addressed_in_run(flow[own], later)))
+    (found, meant), (flow_found, flow_meant) = pairs
+    same_address = [np.asarray(flow_found[name] == flow_meant[name]).all() for name in _ADDRESSES]
+    computed = flow["computes"][row] == _computed_in_run(flow["computes"][own], later)
+    return bool((found == meant).all() and all(same_address) and computed.all())
 
 
 def _in_run(records: Records, later: Longs) -> Records:
     """The records as they are so many runs of the innermost loop later, outside of that loop."""
+    return _computed_in_run(_addressed_in_run(records, later), later)
+
+
+def _computed_in_run(records: Records, later: Longs) -> Records:
+    """Rows of instructions or of what they compute whose scalar is that of that run."""
     moved = records.copy()
     moved["scalar"] += (records["scalar_step"][:, INNER] * later).astype(np.int32)
     moved["scalar_step"] = _outwards(records["scalar_step"])
-    for name in ("address", "place"):
+    return moved
+
+
+def _addressed_in_run(records: Records, later: Longs) -> Records:
+    """Rows of instructions or of flow whose addresses are those of that run."""
+    moved = records.copy()
+    for name in _ADDRESSES:
         moved[name]["base"] += (records[name]["stride"][:, INNER] * later).astype(np.int32)
         moved[name]["stride"] = _outwards(records[name]["stride"])
         step = records[name]["term"]["step"]
@@ -209,14 +128,14 @@ def _num_runs(rows: Rows, token: Longs, pattern: Longs, block_rows: Bools, writt
     return num_runs if whole else None
 
 
-def _blocks(rows: Rows, keys: Longs, block_rows: Bools, token: Longs, first: Longs) -> Rolled | None:
+def _blocks(rows: Rows, keys: Longs, block_rows: Bools, token: Longs, first: Longs, reach_cycles: int) -> Rolled | None:
     """Rows with the same loops are a block each; those in no loop are blocks between them."""
     block = np.full(len(keys), -1, np.int64)
     found, which = np.unique(keys[block_rows], axis=0, return_inverse=True)
     rows_by_key = [np.flatnonzero(block_rows)[which.ravel() == number] for number in range(len(found))]
     looped = [(key, own) for key, own in zip(found.tolist(), rows_by_key, strict=True) if key[0] * key[2] > 1]
     looped.sort(key=lambda pair: first[pair[1]].min())
-    blocks = [_block(key, first[own]) for key, own in looped]
+    blocks = [_block(key, first[own], reach_cycles) for key, own in looped]
     if any(block is None for block in blocks):
         return None
     ordered = [block for block in blocks if block is not None]
@@ -238,16 +157,16 @@ def _blocks(rows: Rows, keys: Longs, block_rows: Bools, token: Longs, first: Lon
         if number < len(ordered):
             block[looped[number][1]] = len(whole)
             whole.append(ordered[number])
-    # One run with all its neighbours; of runs that do not overlap one more than the first two, for values may be
-    # carried. Where a block reads what another wrote, run by run, both need the same.
-    kept = max(2 * each.overlap + 1 for each in whole)
+    # Where a block reads what another wrote, run by run, both need the same.
+    kept = max(each.wanted_inner for each in whole)
     blocks = tuple(replace(each, kept_inner=min(each.inner_runs, kept)) for each in whole)
     return Rolled(rows, blocks, block, token, first)
 
 
-def _block(key: list[int], first: Longs) -> Block | None:
-    inner_runs, inner_period, outer_runs, outer_period = key
+def _block(key: list[int], first: Longs, reach_cycles: int) -> Block | None:
     begin = int(first.min())
-    block = Block(begin, int(first.max()) - begin, inner_runs, inner_period, outer_runs, outer_period)
-    inner = (inner_runs - 1) * inner_period + block.span_cycles
-    return block if outer_runs == 1 or inner < outer_period else None
+    inner_runs, inner_period, outer_runs, outer_period = key
+    block = Block(
+        begin, int(first.max()) - begin, inner_runs, inner_period, outer_runs, outer_period, reach_cycles=reach_cycles
+    )
+    return block if block.outer_runs == 1 or block.outer_span_cycles < block.outer_period else None

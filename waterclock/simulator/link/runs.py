@@ -2,29 +2,41 @@
 
 Registers are alike in all runs. Addresses step: by *run* an address may be a place of its own, one that all runs
 share, or one of a set that depends on the parameters. All runs are alike if every place that is written has one such
-meaning for all that access it, and if whatever a run reads was written in the same run, in the outer run before, or
-before the block.
+meaning for all that access it in a block, if whatever a run reads was written in the same run, in the outer run before,
+or before the block, and if what another block wrote was written there by the same instructions, each in the same run.
+What is rare is not argued about, but looked at in every run: an output or a constant that is written in a loop, a step
+from anywhere in one copy of an object to anywhere in another.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from waterclock.chip import Chip
 from waterclock.isa.program import Program
+from waterclock.isa.record import Records
 from waterclock.simulator.link.addresses import addresses
 from waterclock.simulator.link.anatomy import RERAM, SRAM, Anatomy
 from waterclock.simulator.link.linked import Bools, Events, Linked, Longs
-from waterclock.simulator.link.memory import accesses, check_ranges, registers
-from waterclock.simulator.link.roll import INNER, OUTER, Rolled
+from waterclock.simulator.link.memory import check_ranges
+from waterclock.simulator.link.objects import NO_OBJECT, constants, objects_of, output_words
+from waterclock.simulator.link.rolled import INNER, OUTER, Rolled
+from waterclock.simulator.link.shared import (
+    blocks_are_alike,
+    cut_rows,
+    moving,
+    places_are_alike,
+    places_of,
+    runs_of_rows,
+)
 from waterclock.simulator.link.unroll import in_runs
 
 
 def corner_events(program: Program, chip: Chip, rolled: Rolled) -> Events:
-    """Every instruction in the first and the last inner and outer run of its block. LinkError for an address out of
-    range."""
+    """Every instruction in the first and the last inner and outer run of its block; one with a term that steps, which a
+    mask can take anywhere between, in every inner run. LinkError for an address out of range."""
     ends = [(_ends(block.inner_runs), _ends(block.outer_runs)) for block in rolled.blocks]
-    events = in_runs(program, chip, rolled, *rolled.runs(ends))
+    between = _in_all_inner_runs(rolled, _steps(rolled, INNER))
+    runs = np.concatenate([np.stack(rolled.runs(ends)), between, _in_last_outer_run(rolled, between)], axis=1)
+    events = in_runs(program, chip, rolled, *np.unique(runs, axis=1))
     anatomy = Anatomy(events)
     for name in ("address", "place"):
         check_ranges(anatomy, addresses(anatomy, name), name)
@@ -38,18 +50,34 @@ def _ends(runs: int) -> tuple[int, ...]:
 def runs_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     """Whether in every block that is cut each place that is written means the same to all that access it, and banks
     meet in all runs or in none."""
-    runs = np.concatenate([_runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
-    accessed = _places(_anatomy(program, chip, rolled, runs))
+    if (_steps(rolled, OUTER) & cut_rows(rolled)).any() or not _are_declared(program, rolled):
+        return False
+    runs = np.concatenate([runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
+    accessed = places_of(_anatomy(program, chip, rolled, runs))
     return (
         _offsets_are_alike(program, chip, rolled, accessed.place[accessed.is_written])
-        and _places_are_alike(rolled, runs, accessed)
+        and places_are_alike(rolled, runs, accessed)
+        and blocks_are_alike(rolled, runs, accessed)
         and _banks_are_alike(program, chip, rolled)
     )
+
+
+def _are_declared(program: Program, rolled: Rolled) -> bool:
+    """Whether all parameters are declared that addresses use."""
+    terms = [rolled.rows.record[name]["term"] for name in ("address", "place")]
+    used = np.unique(np.concatenate([term["param"][term["used"] != 0] for term in terms]))
+    return set(used.tolist()) <= {param.index for param in program.params}
 
 
 def _anatomy(program: Program, chip: Chip, rolled: Rolled, runs: Longs) -> Anatomy:
     """The columns of issues, each of a row in an inner and an outer run: [3, k]."""
     return Anatomy(in_runs(program, chip, rolled, *runs))
+
+
+def _once(program: Program, chip: Chip, rolled: Rolled) -> Anatomy:
+    """Every row once."""
+    row = np.flatnonzero(rolled.block >= 0)
+    return _anatomy(program, chip, rolled, np.stack([row, np.zeros_like(row), np.zeros_like(row)]))
 
 
 def _in_all_inner_runs(rolled: Rolled, chosen: Bools) -> Longs:
@@ -63,86 +91,59 @@ def _in_all_inner_runs(rolled: Rolled, chosen: Bools) -> Longs:
 def _offsets_are_alike(program: Program, chip: Chip, rolled: Rolled, written: Longs) -> bool:
     """Whether the parametric part of the address of whatever may meet a write is the same set of places in all runs;
     `written` holds the places that are written elsewhere too."""
-    steps = (rolled.rows.record["address"]["term"]["step"] != 0).any(axis=(1, 2))
-    anatomy = _anatomy(program, chip, rolled, _in_all_inner_runs(rolled, steps & _cut_rows(rolled)))
+    steps = _steps(rolled, INNER, ("address",)) & cut_rows(rolled)
+    anatomy = _anatomy(program, chip, rolled, _in_all_inner_runs(rolled, steps))
     addressed = addresses(anatomy, "address")
     number_by_set = {offsets.tobytes(): i for i, offsets in enumerate(addressed.offsets)}
     kind = np.array([number_by_set[offsets.tobytes()] for offsets in addressed.offsets])[addressed.kind]
-    found = _places(anatomy)
+    found = places_of(anatomy)
     all_written = np.concatenate([written, found.place[found.is_written]])
-    meeting = np.unique(found.event[np.isin(found.place, all_written)])
+    in_banks = np.isin(anatomy.space, (RERAM, SRAM))
+    meeting = np.flatnonzero(in_banks | anatomy.events.marked(found.event[np.isin(found.place, all_written)]))
     pairs = np.unique(np.stack([anatomy.events.row, kind])[:, meeting], axis=1)
     return len(np.unique(pairs[0])) == pairs.shape[1]
 
 
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Every event with every place that it may access where something can be written, and whether it writes there."""
-
-    anatomy: Anatomy
-    event: Longs
-    place: Longs
-    is_written: Bools
-
-
-def _places(anatomy: Anatomy) -> _Places:
-    accessed = accesses(anatomy, addresses(anatomy, "address"))
-    writable = anatomy.space[accessed.event] != RERAM
-    event, unit = accessed.event[writable], accessed.unit[writable]
-    place = registers(anatomy, anatomy.memory[event], unit)
-    return _Places(anatomy, event, place, anatomy.writes_memory[event])
-
-
-def _cut_rows(rolled: Rolled) -> Bools:
-    return np.array([*(block.is_cut for block in rolled.blocks), False])[rolled.block]
-
-
-def _places_are_alike(rolled: Rolled, runs: Longs, accessed: _Places) -> bool:
-    """Whether each written place is, for all accesses in a block, of the same run of the loops along which they step;
-    and whether what is in no loop accesses only places of runs that are kept. `runs` is by event."""
-    meeting = np.isin(accessed.place, accessed.place[accessed.is_written])
-    event, place = accessed.event[meeting], accessed.place[meeting]
-    row = runs[0, event]
-    cut, block = _cut_rows(rolled)[row], rolled.block[row]
-    steps = [_moving(rolled, level)[row] for level in (INNER, OUTER)]
-    run = [np.where(step != 0, runs[1 + i, event], -1) for i, step in enumerate(steps)]
-    meaning = np.unique(np.stack([block, place, *steps, *run])[:, cut], axis=1)
-    if np.unique(meaning[:2], axis=1).shape[1] < meaning.shape[1]:
+def objects_are_alike(program: Program, chip: Chip, rolled: Rolled, flow: Records) -> bool:
+    """Whether it is enough to ask in the corners of the loops that addresses stay inside their objects, and of the runs
+    that are kept who wrote the outputs. LinkError for an object that can't be."""
+    once = _once(program, chip, rolled)
+    objects, row = objects_of(once), once.events.row.astype(np.int64)
+    object_of_row = flow["object"].astype(np.int64)[row]
+    if ((object_of_row < NO_OBJECT) | (object_of_row >= len(program.objects))).any():
         return False
-    kept = [np.array([getattr(each, name) for each in rolled.blocks]) for name in ("kept_inner", "kept_outer")]
-    left_out = cut & ((run[0] >= kept[0][block]) | (run[1] >= kept[1][block]))
-    parametric: Bools = np.asarray(accessed.anatomy.terms("address", "used").any(axis=1))
-    fixed = ~parametric[event] & ~cut
-    return not np.isin(place[fixed], place[left_out]).any()
+    copies = objects.stride[object_of_row] * once.bytes_per_word
+    steps = np.stack([moving(rolled, level)[row] for level in (INNER, OUTER)])
+    if ((objects.num_copies[object_of_row] > 1) & (steps % copies != 0) & cut_rows(rolled)[row]).any():
+        return False
+    runs = np.concatenate([runs_of_rows(rolled, number) for number in range(len(rolled.blocks))], axis=1)
+    accessed = places_of(_anatomy(program, chip, rolled, runs))
+    in_loop = np.array([block.inner_runs * block.outer_runs > 1 for block in rolled.blocks])
+    written = accessed.place[accessed.is_written & in_loop[rolled.block[runs[0, accessed.event]]]]
+    single = np.concatenate([constants(once, objects), output_words(once)])
+    return not np.isin(single, written).any()
 
 
-def _moving(rolled: Rolled, level: int) -> Longs:
-    """[m]: by how much each row's address steps along a loop level."""
-    return rolled.rows.record["address"]["stride"][:, level].astype(np.int64)
+def _steps(rolled: Rolled, level: int, names: tuple[str, ...] = ("address", "place")) -> Bools:
+    """[m]: whether a term of each row's `address` or `place` steps along a loop level."""
+    steps = [rolled.rows.record[name]["term"]["step"][:, :, level] != 0 for name in names]
+    return np.asarray(np.concatenate(steps, axis=1).any(axis=1))
 
 
-def _runs_of_rows(rolled: Rolled, number: int) -> Longs:
-    """[3, k]: row, inner and outer run of all accesses in a block, once for those that are in the same place."""
-    block, found = rolled.blocks[number], list[Longs]()
-    mine = rolled.block == number
-    for inner in (False, True):
-        for outer in (False, True):
-            stepping = mine & ((_moving(rolled, INNER) != 0) == inner) & ((_moving(rolled, OUTER) != 0) == outer)
-            runs = block.inner_runs if inner else 1, block.outer_runs if outer else 1
-            grid = np.meshgrid(np.flatnonzero(stepping), *map(range, runs), indexing="ij")
-            found.append(np.stack([column.ravel() for column in grid]).astype(np.int64))
-    return np.concatenate(found, axis=1)
+def _in_last_outer_run(rolled: Rolled, runs: Longs) -> Longs:
+    """[3, k]: the same rows and inner runs in the last outer run of their blocks."""
+    last = np.array([block.outer_runs - 1 for block in rolled.blocks])
+    return np.stack([runs[0], runs[1], last[rolled.block[runs[0]]]])
 
 
 def _banks_are_alike(program: Program, chip: Chip, rolled: Rolled) -> bool:
     """Whether the tiles of each memory step alike, modulo its banks, in all accesses of a block; what does not step by
     whole rounds of banks must not be accessed outside of its block."""
-    once = np.flatnonzero(rolled.block >= 0)
-    anatomy = _anatomy(program, chip, rolled, np.stack([once, np.zeros_like(once), np.zeros_like(once)]))
+    anatomy = _once(program, chip, rolled)
     tiles = np.flatnonzero((anatomy.space == RERAM) | (anatomy.space == SRAM))
     row = anatomy.events.row[tiles].astype(np.int64)
     num_banks = np.where(anatomy.space[tiles] == RERAM, chip.mxm.num_reram_banks, chip.mxm.num_sram_banks)
-    steps = [_moving(rolled, level)[row] % np.maximum(1, num_banks) for level in (INNER, OUTER)]
+    steps = [moving(rolled, level)[row] % np.maximum(1, num_banks) for level in (INNER, OUTER)]
     meaning = np.unique(np.stack([anatomy.memory[tiles], rolled.block[row], *steps]), axis=1)
     if np.unique(meaning[:2], axis=1).shape[1] < meaning.shape[1]:
         return False

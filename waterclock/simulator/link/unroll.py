@@ -10,7 +10,7 @@ from waterclock.isa.record import NUM_LEVELS, Records
 from waterclock.isa.table import CONTROL, INSTRUCTION_BY_OPCODE, OPCODES
 from waterclock.simulator.link.errors import Cause, LinkError
 from waterclock.simulator.link.linked import Events, Longs, Rows
-from waterclock.simulator.link.roll import Rolled
+from waterclock.simulator.link.rolled import Rolled
 
 MAX_EVENTS = 1 << 26
 MAX_CYCLES = 1 << 30

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from waterclock.isa.record import NUM_TERMS, OPERAND_NAMES, Records
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, Area, Form, Instruction, Width
 from waterclock.simulator.link import Linked
-from waterclock.simulator.link.roll import INNER, OUTER
+from waterclock.simulator.link.rolled import INNER, OUTER
 from waterclock.simulator.machine.stretches import Stretch
 from waterclock.simulator.semantics import BYTES_PER_WORD
 

@@ -17,7 +17,7 @@ from waterclock.simulator.link.addresses import Addresses, addresses
 from waterclock.simulator.link.anatomy import Anatomy
 from waterclock.simulator.link.linked import Bools, Longs
 from waterclock.simulator.link.memory import accesses, registers
-from waterclock.simulator.link.roll import INNER, OUTER, Block, Rolled
+from waterclock.simulator.link.rolled import INNER, OUTER, Block, Rolled
 from waterclock.simulator.semantics import BYTES_PER_WORD
 
 _WRITE_A_PART = frozenset(OPCODES[mnemonic] for mnemonic in ("mem.write_lane", "mxm.write_row"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from waterclock.isa.record import OPERAND_NAMES, OperandKind
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, OPCODES
 from waterclock.simulator.link import Linked, rebuild_every_run
-from waterclock.simulator.link.roll import INNER, OUTER
+from waterclock.simulator.link.rolled import INNER, OUTER
 from waterclock.simulator.machine.columns import TERM_COLUMNS, Columns
 from waterclock.simulator.machine.kernels import NUMBER_BY_KERNEL
 from waterclock.simulator.machine.kernels.products import (
