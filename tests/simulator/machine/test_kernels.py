@@ -22,8 +22,8 @@ from waterclock.simulator.machine.kernels.chains import (
 from waterclock.simulator.machine.kernels.compiled import compiled
 from waterclock.simulator.machine.kernels.memory import Memory
 from waterclock.simulator.machine.kernels.products import ACC_SHIFT, EMIT, FIRST, LINK_COLUMNS, SRAM, UNSIGNED
+from waterclock.simulator.machine.ops import COLUMNS as OP_COLUMNS
 from waterclock.simulator.machine.run import loop
-from waterclock.simulator.machine.tape import COLUMNS as OP_COLUMNS
 from waterclock.simulator.semantics import ELEMENTWISE, SEMANTICS, lane_xor
 
 LANES = (2, 4, 8, 16, 64, 128)

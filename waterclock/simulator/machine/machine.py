@@ -11,10 +11,11 @@ from waterclock.errors import InputError
 from waterclock.simulator.errors import MachineError
 from waterclock.simulator.link import Linked
 from waterclock.simulator.machine.kernels.memory import Memory
+from waterclock.simulator.machine.ops import AT, RESULT
 from waterclock.simulator.machine.parts import Share, run_share, shares
 from waterclock.simulator.machine.ready import Ready, made_ready
 from waterclock.simulator.machine.run import loop
-from waterclock.simulator.machine.tape import COLUMNS, Tape
+from waterclock.simulator.machine.tape import Tape
 from waterclock.simulator.state import State, Words
 
 _NO_PARAMS: Mapping[int, int] = MappingProxyType({})
@@ -97,8 +98,8 @@ class Machine:
         outer, inner = divmod(run, tape.stretch.inner_runs)
         row = tape.ops[op]
         number, entry, cycle = map(int, tape.origin[op])
-        param = self._param_by_index[int(row[COLUMNS.index("at")])]
-        value = memory.values[0, row[COLUMNS.index("result")], 0]
+        param = self._param_by_index[int(row[AT])]
+        value = memory.values[0, row[RESULT], 0]
         cause = f"parameter {param.name} = {value} is not in {param.low} to {param.high}"
         cycle += inner * tape.inner_period + outer * tape.outer_period
         return MachineError(cycle, self.ready.chip.queues[number].name, entry, cause)

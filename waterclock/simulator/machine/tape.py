@@ -5,7 +5,6 @@ either (a broadcast parameter, a byte of a word, other lanes). Time is gone: the
 parameter that the launch sets arrives before the first event that sees it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from waterclock.isa.record import OPERAND_NAMES, OperandKind
 from waterclock.isa.table import INSTRUCTION_BY_OPCODE, OPCODES
 from waterclock.simulator.link import Linked, rebuild_every_run
-from waterclock.simulator.link.rolled import INNER, OUTER
+from waterclock.simulator.link.rolled import INNER
 from waterclock.simulator.machine.columns import TERM_COLUMNS, Columns
 from waterclock.simulator.machine.kernels import NUMBER_BY_KERNEL
 from waterclock.simulator.machine.kernels.products import (
@@ -25,25 +24,12 @@ from waterclock.simulator.machine.kernels.products import (
     UNSIGNED,
 )
 from waterclock.simulator.machine.links import chains, flags_of
+from waterclock.simulator.machine.ops import AHEAD, AT, COLUMNS, EXTRA, PLACE, RESULT, SLOT, STEPS, VALUES, A, Ints
 from waterclock.simulator.machine.rows import NO_VALUE, assign_rows
+from waterclock.simulator.machine.sections import mark_operands_taken, sections
 from waterclock.simulator.machine.stretches import Stretch, stretches
 
-Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
-
-COLUMNS = (
-    "kernel", "result", "a", "b", "c", "at", "place", "extra",
-    "at_inner", "place_inner", "at_outer", "place_outer", "slot", "ahead", "is_last",
-)  # fmt: skip
-"""The columns of `Tape.ops`: a kernel's number and its arguments; what each run of the loops adds to `at` and `place`;
-the number (1 and on) of the write of parts that the operation is or reads, with the tokens that it is ahead; and
-whether all tokens write in one place, where the last one's write is enough."""
-_RESULT, _A, _AT, _PLACE, _EXTRA = (COLUMNS.index(name) for name in ("result", "a", "at", "place", "extra"))
-_STEPS = {INNER: COLUMNS.index("at_inner"), OUTER: COLUMNS.index("at_outer")}
-_SLOT, _AHEAD, _IS_LAST = (COLUMNS.index(name) for name in ("slot", "ahead", "is_last"))
-_TERM_INNER = TERM_COLUMNS.index("inner")
-_WRITES_OF_PARTS, _WRITES_OF_WORDS = ("mem.write_lane", "mxm.write_row"), ("mem.write8", "mem.write32")
-_VALUES = slice(_RESULT, _A + len(OPERAND_NAMES))
 
 # An event's operations in order: parameters arrive, operands are prepared, the event itself.
 _PREPARATIONS = ("broadcast_param", "byte_plane", "lane_xor")
@@ -111,26 +97,16 @@ class _Recorder:
         self._arrivals()
         values = [self._operand(k) for k in range(len(OPERAND_NAMES))]
         self._main(np.stack(values, axis=1))
-        key = np.concatenate(self.keys)
-        order = np.argsort(key, kind="stable")
-        event, stage = np.divmod(key[order], _NUM_STAGES)
-        ops = np.concatenate(self.calls)[order]
+        ops, event, op_by_event = self._in_order()
         given = self._given()
-        values = given[np.ascontiguousarray(ops[:, _VALUES])]
-        linked_away = [link for chain in self.chains for link in chain[:-1]]
-        done_elsewhere = [*self.number[list(self.stretch.writer)].tolist(), *linked_away]
-        left_out = (stage == _MAIN) & np.isin(event, done_elsewhere)
-        ops, event, stage, values = ops[~left_out], event[~left_out], stage[~left_out], values[~left_out]
-        op_by_event = np.full(len(self.columns), NO_VALUE, np.int64)
-        op_by_event[event[stage == _MAIN]] = np.flatnonzero(stage == _MAIN)
+        operands, values = given[self.links[:, 0]], given[np.ascontiguousarray(ops[:, VALUES])]
         ends = np.array([chain[-1] for chain in self.chains for _ in chain], np.int64)
-        taken = given[self.links[:, 0]]
-        also = np.stack([op_by_event[ends], taken], axis=1).astype(np.int32)
+        also = np.stack([op_by_event[ends], operands], axis=1).astype(np.int32)
         num_rows = assign_rows(values, also, len(self.constants), self.num_values)
-        ops[:, _VALUES], self.links[:, 0] = values, also[:, 1]
+        ops[:, VALUES], self.links[:, 0] = values, also[:, 1]
         terms = self._terms(op_by_event)
-        starts = self._starts(ops, terms)
-        self._say_what_is_taken(ops, starts, taken)
+        starts = sections(ops, terms, self.stretch)
+        mark_operands_taken(ops, starts, operands)
         return Tape(
             self.stretch,
             ops,
@@ -145,32 +121,18 @@ class _Recorder:
             *_periods(self.linked, self.stretch),
         )
 
-    def _starts(self, ops: Ints, terms: Ints) -> Ints:
-        """The sections of a stretch whose tokens are run part by part: a new one begins where what all have written is
-        read first. Says in `ops` too which writes only the last token does."""
-        ends = [0, len(ops)]
-        if self.stretch.is_apart:
-            self._say_who_is_last(ops, terms)
-            ends = [0, *self._first_reads(ops), len(ops)]
-        return np.stack([ends, np.searchsorted(terms[:-1, 0], ends)], axis=1).astype(np.int32)
-
-    def _first_reads(self, ops: Ints) -> Iterator[int]:
-        """Operations that are the first to read what those before have written parts of."""
-        writes_a_part = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in _WRITES_OF_PARTS])
-        unread: set[int] = set()
-        for op in np.flatnonzero(ops[:, _SLOT]).tolist():
-            slot = int(ops[op, _SLOT])
-            if writes_a_part[op]:
-                unread.add(slot)
-            elif slot in unread:
-                unread.clear()
-                yield op
-
-    def _say_who_is_last(self, ops: Ints, terms: Ints) -> None:
-        moves = np.zeros(len(ops), np.bool_)
-        moves[terms[terms[:, _TERM_INNER] != 0, 0]] = True
-        writes_a_word = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in _WRITES_OF_WORDS])
-        ops[:, _IS_LAST] = writes_a_word & ~moves & (ops[:, _STEPS[INNER]] == 0)
+    def _in_order(self) -> tuple[Ints, Longs, Longs]:
+        """The calls in order, without those that another does; the event of each, and by event the call that is it."""
+        key = np.concatenate(self.keys)
+        order = np.argsort(key, kind="stable")
+        event, stage = np.divmod(key[order], _NUM_STAGES)
+        linked_away = [link for chain in self.chains for link in chain[:-1]]
+        done_elsewhere = [*self.number[list(self.stretch.writer)].tolist(), *linked_away]
+        kept = (stage != _MAIN) | ~np.isin(event, done_elsewhere)
+        event, is_main = event[kept], stage[kept] == _MAIN
+        op_by_event = np.full(len(self.columns), NO_VALUE, np.int64)
+        op_by_event[event[is_main]] = np.flatnonzero(is_main)
+        return np.concatenate(self.calls)[order[kept]], event, op_by_event
 
     def _given(self) -> Ints:
         """For each value, itself; of reads that give what was written, what was written. NO_VALUE comes last."""
@@ -194,7 +156,7 @@ class _Recorder:
         """New calls, one for each of `events`, still without arguments."""
         calls = np.zeros((len(events), len(COLUMNS)), np.int32)
         calls[:, 0] = kernels
-        calls[:, _VALUES] = NO_VALUE
+        calls[:, VALUES] = NO_VALUE
         self.calls.append(calls)
         self.keys.append(events * _NUM_STAGES + stage)
         return calls
@@ -205,8 +167,8 @@ class _Recorder:
         seen_from = self.cycle[setters] + self.columns.chip.param_latency_cycles
         events = np.searchsorted(self.cycle, seen_from)
         calls = self._call(events, _ARRIVAL, NUMBER_BY_KERNEL["arrive_param"])
-        calls[:, _A] = self._result(setters)
-        calls[:, _AT] = self.columns.field("param")[setters]
+        calls[:, A] = self._result(setters)
+        calls[:, AT] = self.columns.field("param")[setters]
 
     def _operand(self, k: int) -> Longs:
         """The value of operand k of every event; NO_VALUE where there is none."""
@@ -216,14 +178,14 @@ class _Recorder:
         stage = 1 + k * len(_PREPARATIONS)
         is_param = field["kind"] == OperandKind.PARAM
         calls, events = self._prepare(value, is_param, stage, "broadcast_param")
-        calls[:, _AT], calls[:, _PLACE] = self.columns.scalar()[events], field["index"][events]
-        for level, column in _STEPS.items():
+        calls[:, AT], calls[:, PLACE] = self.columns.scalar()[events], field["index"][events]
+        for level, column in STEPS.items():
             calls[:, column] = self.columns.scalar_steps(level)[events]
         plane = self.columns.byte_plane(k)
         calls, events = self._prepare(value, plane != 0, stage + 1, "byte_plane")
-        calls[:, _AT] = plane[events]
+        calls[:, AT] = plane[events]
         calls, events = self._prepare(value, field["xor"] != 0, stage + 2, "lane_xor")
-        calls[:, _AT] = field["xor"][events]
+        calls[:, AT] = field["xor"][events]
         return value
 
     def _prepare(self, value: Longs, chosen: npt.NDArray[np.bool_], stage: int, kernel: str) -> tuple[Ints, Longs]:
@@ -231,7 +193,7 @@ class _Recorder:
         events = np.flatnonzero(chosen)
         calls = self._call(events, stage, NUMBER_BY_KERNEL[kernel])
         made = self.num_values + np.arange(len(events))
-        calls[:, _A], calls[:, _RESULT] = value[events], made
+        calls[:, A], calls[:, RESULT] = value[events], made
         value[events] = made
         self.num_values += len(events)
         return calls, events
@@ -240,48 +202,36 @@ class _Recorder:
         """The events themselves."""
         columns, events, self.operands = self.columns, np.arange(len(self.columns)), values
         calls = self._call(events, _MAIN, _NUMBER_BY_OPCODE[columns.opcode])
-        calls[:, _RESULT], calls[:, _RESULT + 1 : _VALUES.stop] = self._result(events), values
-        calls[:, _AT] = columns.address("address") + columns.number()
-        calls[:, _PLACE] = columns.address("place")
-        calls[:, _EXTRA] = self._extra()
-        for level, column in _STEPS.items():
+        calls[:, RESULT], calls[:, RESULT + 1 : VALUES.stop] = self._result(events), values
+        calls[:, AT] = columns.address("address") + columns.number()
+        calls[:, PLACE] = columns.address("place")
+        calls[:, EXTRA] = self._extra()
+        for level, column in STEPS.items():
             calls[:, column], calls[:, column + 1] = columns.steps(level)
         for event, slot in self.slot.items():
-            calls[self.number[event], _SLOT] = slot
+            calls[self.number[event], SLOT] = slot
         for event, shared in self.stretch.shared.items():
-            calls[self.number[event], [_SLOT, _AHEAD]] = self.slot[shared.writer], shared.ahead
+            calls[self.number[event], [SLOT, AHEAD]] = self.slot[shared.writer], shared.ahead
         self._link(calls)
 
     def _link(self, calls: Ints) -> None:
         """Products that are done together become one call, in the place of the last."""
-        columns, extra, at = self.columns, calls[:, _EXTRA].astype(np.int64), calls[:, _AT].copy()
+        columns, extra, at = self.columns, calls[:, EXTRA].astype(np.int64), calls[:, AT].copy()
         of_reram = columns.where(lambda row: row.field("acc") is not None) & ~columns.is_sram
         can_be_linked = of_reram & ~columns.has_terms("address") & ((extra & UNSIGNED) == 0)
         if self.stretch.num_tokens > 1:  # whose tiles are the same
-            can_be_linked &= calls[:, _STEPS[INNER]] == 0
+            can_be_linked &= calls[:, STEPS[INNER]] == 0
         self.chains = chains(columns, can_be_linked, extra)
         operand = self.operands[:, 0]
         links = np.array([link for chain in self.chains for link in sorted(chain, key=operand.__getitem__)], np.int64)
-        steps = [calls[links, column] for column in _STEPS.values()]
+        steps = [calls[links, column] for column in STEPS.values()]
         self.links = np.stack([operand[links], at[links], *steps], axis=1).astype(np.int32)
         first = 0
         for chain in self.chains:
             call = calls[chain[-1]]
-            call[0], call[_EXTRA] = NUMBER_BY_KERNEL["matvecs"], flags_of(extra, chain)
-            call[_A], call[_AT], call[_PLACE], call[list(_STEPS.values())] = NO_VALUE, first, len(chain), 0
+            call[0], call[EXTRA] = NUMBER_BY_KERNEL["matvecs"], flags_of(extra, chain)
+            call[A], call[AT], call[PLACE], call[list(STEPS.values())] = NO_VALUE, first, len(chain), 0
             first += len(chain)
-
-    def _say_what_is_taken(self, ops: Ints, starts: Ints, values: Ints) -> None:
-        """Say of chains that their operands are those of the chain before: in the same section, and no other product
-        between. `values` has the operand of each link."""
-        products = np.isin(ops[:, 0], [NUMBER_BY_KERNEL[name] for name in ("matvecs", "mxm.matvec")])
-        section, before = np.searchsorted(starts[:, 0], np.arange(len(ops)), "right"), (-1, b"")
-        for op in np.flatnonzero(products).tolist():
-            first, count = ops[op, [_AT, _PLACE]].tolist()
-            is_chain = ops[op, 0] == NUMBER_BY_KERNEL["matvecs"]
-            taken = (int(section[op]), values[first : first + count].tobytes()) if is_chain else (-1, b"")
-            ops[op, _AHEAD] = (is_chain and taken == before) or ops[op, _AHEAD]
-            before = taken
 
     def _extra(self) -> Longs:
         columns = self.columns
