@@ -40,6 +40,7 @@ class LinkError(WaterclockError):
     """A program that is refused. What does not belong to one queue, entry or cycle has None there.
 
     `iteration` counts the repeat and the loops around the instruction (`waterclock.isa.record.LEVEL_NAMES`).
+    `is_first` is false where it shows in one of the last runs that were looked at, which may stand for the last of all.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LinkError(WaterclockError):
         mnemonic: str | None = None,
         cycle: int | None = None,
         iteration: tuple[int, ...] = (),
+        is_first: bool = True,
     ) -> None:
         self.cause = cause
         self.slice = slice
@@ -60,6 +62,7 @@ class LinkError(WaterclockError):
         self.entry = entry
         self.cycle = cycle
         self.iteration = iteration
+        self.is_first = is_first
         named = {"slice": slice, "queue": queue, "cycle": cycle, "entry": entry}
         where = [f"{name} {value}" for name, value in named.items() if value is not None]
         where += [f"iteration {'.'.join(map(str, iteration))}"] if any(iteration) else []

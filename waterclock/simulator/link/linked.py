@@ -60,6 +60,16 @@ class Events:
         own = int(np.flatnonzero(alike & (rows.start == cycle))[0])
         return int(rows.entry[own]), (0, iteration[OUTER], 0, 0)
 
+    def _is_late(self, event: int) -> bool:
+        """Whether it is in one of the last runs that are kept of a block that is cut."""
+        if self.rolled is None:
+            return False
+        row = int(self.row[event])
+        block = self.rolled.blocks[int(self.rolled.block[row])]
+        inner, outer = self.iteration[event, INNER] + self.rolled.first_run[row], self.iteration[event, OUTER]
+        last_inner = block.kept_inner < block.inner_runs and inner > block.kept_inner // 2
+        return bool(last_inner or (block.kept_outer < block.outer_runs and outer >= block.kept_outer - 1))
+
     def refuse(self, bad: Bools, cause: Cause, reason: Callable[[int], str]) -> None:
         """LinkError for the first event that is bad, with a reason made for it."""
         if not bad.any():
@@ -75,6 +85,7 @@ class Events:
             mnemonic=self._mnemonic(event),
             cycle=self._true_cycle(event),
             iteration=iteration,
+            is_first=not self._is_late(event),
         )
 
     def marked(self, events: Longs | Ints) -> Bools:

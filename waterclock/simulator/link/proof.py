@@ -34,7 +34,12 @@ def link(program: Program, chip: Chip) -> Linked:
 
     LinkError for every hazard, else for the first deviation in the order of events.
     """
-    return _proven(program, chip, rebuild)
+    try:
+        return _proven(program, chip, rebuild)
+    except LinkError as refused:
+        if refused.is_first:
+            raise
+    return _proven(program, chip, rebuild_every_run)
 
 
 def link_every_run(program: Program, chip: Chip) -> Linked:
