@@ -87,7 +87,9 @@ def test_immediates_count(built: Built) -> None:
     places = factors(built.program)
     for place in np.random.default_rng(10).choice(len(places), NUM_IMMEDIATES, replace=False):
         name, entry = places[place]
-        records = built.program.queues[name].copy()
-        records[entry]["scalar"] ^= HIGH_FRACTION_BIT
-        program = replace(built.program, queues={**built.program.queues, name: records})
+        records, flow = built.program.queues[name].copy(), built.program.flow[name].copy()
+        records["scalar"][entry] ^= HIGH_FRACTION_BIT
+        flow["computes"]["scalar"][entry] ^= HIGH_FRACTION_BIT  # or link would refuse it
+        queues, meant = {**built.program.queues, name: records}, {**built.program.flow, name: flow}
+        program = replace(built.program, queues=queues, flow=meant)
         assert (run(replace(built, program=program), tokens) != before).any(), f"{name}[{entry}]"
