@@ -192,6 +192,8 @@ def _draw_schedule(bundle: "Bundle", program: "Program", path: Path, cycles: str
     from waterclock.compiler.picture import Mark, schedule_svg
     from waterclock.simulator.link import unroll
 
+    if path.suffix != ".svg":
+        raise InputError(f"{path}: must end in .svg")
     deployment = bundle.deployment
     first, last = _cycles_of(cycles, deployment.explanations[program.name])
     events = unroll(program, deployment.chip)

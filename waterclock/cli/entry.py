@@ -56,14 +56,20 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+OWN_WORDS = "Value error, "
+"""What comes before the words of a parser of an option's own."""
+
+
 def _reason(error: TyperException) -> str:
     """What is wrong with the arguments. Of a value that has the wrong type or size typer does not say which it was."""
     problems, option = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
     if problems is None or option is None:
         return error.format_message()
     problem: Mapping[str, Any] = problems()[0]
-    allowed = str(problem["msg"]).removeprefix("Input should ").partition(",")[0]
-    return f"{option.opts[0]} {problem['input']!r}: must {allowed}"
+    said, value = str(problem["msg"]), f"{option.opts[0]} {problem['input']!r}"
+    if said.startswith(OWN_WORDS):
+        return f"{value}: {said.removeprefix(OWN_WORDS)}"
+    return f"{value}: must {said.removeprefix('Input should ').partition(',')[0]}"
 
 
 def _refuse_stdout(error: OSError) -> int:

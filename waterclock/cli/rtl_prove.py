@@ -29,7 +29,10 @@ def prove(
     as_json: AsJson = False,
 ) -> None:
     """Prove what holds of queues, streams, fp32 sums and products; exit code 1 if anything is not proven."""
-    from waterclock.rtl.formal import sby
+    from waterclock.rtl.tools import check_tools_to_emit
+
+    check_tools_to_emit()
+    from waterclock.rtl.formal import sby  # which needs them to be read at all
     from waterclock.rtl.formal.sby import Verdict
 
     outcomes: list[Outcome] = []

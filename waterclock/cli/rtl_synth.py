@@ -30,7 +30,10 @@ def synth(
 ) -> None:
     """Count cells and area by unit, and measure on an FPGA the clock of a small configuration; takes minutes."""
     from waterclock.atomic import check_new, new_folder
-    from waterclock.rtl.synth import synthesis
+    from waterclock.rtl.tools import check_tools_to_emit
+
+    check_tools_to_emit()
+    from waterclock.rtl.synth import synthesis  # which needs them to be read at all
 
     if output:
         check_new(output)
