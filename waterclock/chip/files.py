@@ -22,7 +22,7 @@ def load(name_or_path: str | Path) -> Chip:
     """A chip that ships, by name, or any chip from a TOML file: what ends in .toml or has a separator is a path."""
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
-        return _parsed(_contents(Path(text)), source=text)
+        return _parsed(contents(Path(text), "a chip"), source=text)
     shipped = _shipped()
     if text not in shipped:
         raise InputError(f"no chip {text!r}: must be {', '.join(sorted(shipped))} or the path of a .toml file")
@@ -47,14 +47,15 @@ def _shipped() -> Mapping[str, Traversable]:
     return {file.name.removesuffix(".toml"): file for file in files if file.name.endswith(".toml")}
 
 
-def _contents(path: Path) -> bytes:
+def contents(path: Path, what: str) -> bytes:
+    """The bytes of a file. InputError if it can't be read, or is larger than a file of `what` could be."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes, too large for a chip")
+        raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes, too large for {what}")
     return data
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from waterclock.chip.files import contents
 from waterclock.errors import InputError
 from waterclock.silicon.figure import Confidence, Figure, leaf
 
@@ -29,7 +30,6 @@ FILES = (
 )
 TEXTS = ("meaning", "unit", "source", "confidence")
 NUMBERS = ("typical", "low", "high", "low_times", "high_times")
-MAX_FILE_BYTES = 1 << 20
 BY_NODE = "by_node"
 _FOUNDED = [confidence.value for confidence in Confidence if confidence is not Confidence.EXACT]
 
@@ -64,7 +64,7 @@ def load_constants(changes: Path | None = None) -> Constants:
     """
     if changes is None:
         return _shipped()
-    own = _constants(_read(changes), str(changes))
+    own = _constants(contents(changes, "constants"), str(changes))
     for name in own:
         if name not in _shipped().by_name:
             raise InputError(f"{changes}: {name}: no such constant")
@@ -83,17 +83,6 @@ def _shipped() -> Constants:
                 raise InputError(f"{file}: {name}: is given twice")
             found[name] = constant
     return Constants(MappingProxyType(found))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes, too large for constants")
-    return data
 
 
 def _constants(data: bytes, source: str) -> dict[str, Figure]:
