@@ -31,8 +31,8 @@ def exchange_few(typing: Any, x: Any, y: Any, first: Any, target: Any, mask: Any
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         here, there = (
-            builder.bitcast(places(context, builder, signature, values, argument)(values[2 + argument]), pointer)
-            for argument, pointer in enumerate([_WORDS.as_pointer()] * 2)
+            builder.bitcast(places(context, builder, signature, values, argument)(start), _WORDS.as_pointer())
+            for argument, start in enumerate(values[2:4])
         )
         vector = builder.load(here, align=4)
         result = vector
