@@ -38,6 +38,16 @@ def test_a_context_that_has_no_room(graph: Graph, tiny: Chip) -> None:
     assert "mem.num_words = 512" in refusal(graph, tiny.with_fields({"mxm.num_sram_tiles": 1024}), 1024)
 
 
+def test_a_program_that_fills_more_than_a_queue(graph: Graph, tiny: Chip) -> None:
+    fullest = max(
+        len(queue) for queue in compile_model(graph, tiny, 16).deployment.programs["decode-16"].queues.values()
+    )
+    compile_model(graph, tiny.with_fields({"max_queue_entries": fullest}), 16)
+    message = refusal(graph, tiny.with_fields({"max_queue_entries": fullest - 1}))
+    assert f"max_queue_entries = {fullest - 1}: decode-16 needs {fullest} in " in message
+    assert f"--set max_queue_entries={fullest}" in message
+
+
 def test_a_chip_with_too_few_parameters(graph: Graph, tiny: Chip) -> None:
     assert "num_params = 1" in refusal(graph, tiny.with_fields({"num_params": 1}))
 

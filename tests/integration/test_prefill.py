@@ -37,6 +37,7 @@ MODELS = {
 CHIPS = {
     "8 lanes": {"mxm.num_reram_tiles": 512, "mem.num_words": 768},
     "16 lanes": {"lanes": 16, "mem.num_words": 768},
+    "short queues": {"mxm.num_reram_tiles": 512, "mem.num_words": 768, "max_queue_entries": 700},
     "one hold register": {"mxm.num_reram_tiles": 512, "mem.num_words": 1024, "vxm.num_holds": 1},
 }
 VOCAB, CONTEXT = 270, 32
@@ -81,7 +82,12 @@ def slow_unless(quick: bool, *values: object) -> Any:
     return pytest.param(*values, marks=() if quick else pytest.mark.slow)
 
 
-QUICK = {("two layers", "one hold register"), ("five layers", "16 lanes"), ("one layer", "8 lanes")}
+QUICK = {
+    ("two layers", "one hold register"),
+    ("five layers", "16 lanes"),
+    ("one layer", "8 lanes"),
+    ("five layers", "short queues"),
+}
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,16 @@ def test_executions_are_equal(model: str, chip: str) -> None:
         stepped(device, shape.name, tokens[position : position + lanes], position)
         np.testing.assert_array_equal(device.logits().view(np.int32), expected[position + lanes - 1])
         assert device.next_token == device.logits().argmax()
+
+
+def test_short_queues_have_fewer_tokens_under_way() -> None:
+    shape, stages = Shape(8, CONTEXT), dict[str, int]()
+    for chip in ("8 lanes", "short queues"):
+        compiled = compile_model(
+            graph_of("five layers"), load("tiny").with_fields(CHIPS[chip]), CONTEXT, shapes=[shape]
+        )
+        stages[chip] = compiled.schedules[shape.name][1].num_stages
+    assert 1 < stages["short queues"] < stages["8 lanes"]
 
 
 @pytest.mark.parametrize(

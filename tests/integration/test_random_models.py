@@ -108,6 +108,15 @@ def test_executions_are_equal_in_larger_contexts(tmp_path: Path, roomy: Chip, co
     assert_equal(tmp_path, chip, 7, context, **SHAPES["a kv head each"])
 
 
+def test_executions_are_equal_where_the_position_table_is_in_pieces(tmp_path: Path, roomy: Chip) -> None:
+    """Three pieces of 64 positions; the fourth would be beyond the context."""
+    chip = roomy.with_fields({"layout.num_mem_west": 8, "layout.num_mem_east": 8, "mem.num_words": 128,
+                              "mxm.num_sram_tiles": 512})  # fmt: skip
+    built = build(random_graph(tmp_path, seed=8, **OTHER_SHAPES["one layer"]), chip, 160)
+    assert [obj.size for obj in built.program.objects if obj.name.startswith("rope")] == [64, 64, 64]
+    assert_executions_equal(built, random_tokens(built, 160, 8), {0, 63, 64, 127, 128, 159})
+
+
 def test_a_sequence_that_starts_again_leaves_no_trace_of_the_one_before(tmp_path: Path, tiny: Chip) -> None:
     built = build(random_graph(tmp_path, **SHAPES["four to a kv head"]), tiny, CONTEXT)
     machine = built.machine()

@@ -1,5 +1,7 @@
 """SmolLM2-135M on the demonstrator: all logits of the reference evaluator, and one real layer stepped."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from waterclock.chip import load
 from waterclock.compiler.compile import compile_model, usual_shapes
 from waterclock.frontends.graph import Graph
 from waterclock.quantize import evaluate_quantized
-from waterclock.runtime.device import Device
+from waterclock.runtime.device import Device, Launched
 
 TEXT = np.random.default_rng(8).integers(0, 49_152, 64).tolist()
 
@@ -82,3 +84,28 @@ def test_prompts_of_any_length_through_every_bucket(smollm2_quantized: Graph) ->
             assert_logits(device, position + one.num_tokens - 1)
     list(device.feed_all(tokens, 0))  # ends in the largest bucket
     assert_logits(device, len(tokens) - 1)
+
+
+@pytest.mark.slow
+def test_a_whole_context_of_2048_tokens(smollm2_quantized: Graph) -> None:
+    """Chunks and single tokens in turn, past every change of bucket, to the last position that there is."""
+    chip, context = load("demonstrator"), 2048
+    deployment = compile_model(smollm2_quantized, chip, context, shapes=usual_shapes(chip, context)).deployment
+    tokens = np.random.default_rng(10).integers(0, 49_152, context).tolist()
+    expected = evaluate_quantized(smollm2_quantized, np.array(tokens)).view(np.int32)
+    device, used = Device(deployment), set[int]()
+
+    def launches() -> Iterator[tuple[int, Launched]]:
+        begin = 0
+        for chunks_end, end in ((240, 260), (500, 520), (1000, 1030), (2020, context)):
+            yield from device.feed_all(tokens[begin:chunks_end], begin)
+            yield from ((position, device.feed(tokens[position], position)) for position in range(chunks_end, end))
+            begin = end
+
+    for position, launched in launches():
+        used.add(launched.length_cycles)
+        np.testing.assert_array_equal(device.logits().view(np.int32), expected[position], err_msg=f"token {position}")
+    assert position == context - 1
+    lengths = {name: one.program.length_cycles for name, one in device.programs.items()}
+    buckets = {lengths[f"{kind}-{bucket}"] for kind in ("decode", "prefill-64") for bucket in (256, 512, 1024, 2048)}
+    assert buckets | {lengths["prefill-64-64"]} == used

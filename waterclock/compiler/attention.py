@@ -50,7 +50,8 @@ def word_of_position(context: Context, name: str, table: npt.NDArray[np.generic]
         for obj in [context.placement.constant(f"{name}.{i}" if i else name, table[None, start : start + size])]
     ]
     while len(pieces) > 1:  # a bit of the position chooses between each two that are left
-        chosen = context.builder.alu("vxm.and", Broadcast(POSITION, token_step=1), Immediate(size))
+        position = context.builder.alu("vxm.move", Broadcast(POSITION, token_step=1))
+        chosen = context.builder.alu("vxm.and", position, Immediate(size))
         later = [
             context.builder.alu("vxm.select", chosen, b, a) for a, b in zip(pieces[::2], pieces[1::2], strict=False)
         ]

@@ -61,13 +61,7 @@ def bound(graph: Graph, layouts: Mapping[str, Layout], chip: Chip, shape: Shape)
         if i == last_in_layers:
             state.work = Counter({unit: shape.num_tokens * count for unit, count in state.work.items()})
     end = state.argmax(state.times[graph.outputs[0]], state.count(graph.outputs[0]))
-    units = {
-        "alu": chip.vxm.num_alus,
-        "special": chip.vxm.num_special,
-        "reduce": chip.vxm.num_reduce,
-        "mxm": chip.num_mxm,
-    }
-    return Bound(end, {name: -(-state.work[name] // count) for name, count in units.items()})
+    return Bound(end, state.rounds(state.work))
 
 
 @dataclass
@@ -87,6 +81,12 @@ class _State:
 
     def count(self, name: str) -> int:
         return self.layouts[name].num_vectors
+
+    def rounds(self, work: Counter[str]) -> dict[str, int]:
+        """The cycles that work takes each kind of unit, spread perfectly."""
+        vxm = self.chip.vxm
+        units = {"alu": vxm.num_alus, "special": vxm.num_special, "reduce": vxm.num_reduce, "mxm": self.chip.num_mxm}
+        return {name: -(-work[name] // count) for name, count in units.items()}
 
     @property
     def distances(self) -> list[int]:
@@ -218,6 +218,7 @@ def _attention(state: _State, node: Node) -> list[Times]:
     write = min(state.distances) + state.chip.mxm.write_row_cycles
     back = min(state.distances) + state.chip.latency.matvec
     ends: list[int] = []
+    starts: list[int] = []
     for time_q, time_k, time_v in ((q.first, k.first, v.first), (q.last, k.last, v.last)):
         mark = state.work.copy()
         codes, _ = state.quantize(Times(time_q, time_q), width)
@@ -230,22 +231,26 @@ def _attention(state: _State, node: Node) -> list[Times]:
         scaled = state.each(weights, blocks, "mul")
         probabilities, _ = state.quantize(scaled, blocks, "to_uint8")
         sums = max(probabilities.last + state.trip, values.first + write + back)
+        starts.append(dots)
         ends.append(sums + state.latency("to_fp32", "mul"))
         state.work = mark
-    _attention_work(state, num_heads, num_kv, width, blocks)
-    return [Times(min(ends), max(ends))]
+    return [Times(min(ends), max(*ends, _all_heads(state, min(starts), num_heads, num_kv, width, blocks)))]
 
 
-def _attention_work(state: _State, num_heads: int, num_kv: int, width: int, blocks: int) -> None:
-    nowhere = Times(0, 0)
+def _all_heads(state: _State, start: int, num_heads: int, num_kv: int, width: int, blocks: int) -> int:
+    """When the last head can end: from the first scores on all heads share the ALUs, and what comes last of this work
+    is followed by its head's output or by the scale of that."""
+    nowhere, before = Times(0, 0), state.work.copy()
+    state.issue(num_heads * blocks, "to_fp32", "mul", "mul", "select", "sub", "exp2", "mul", "mul", "to_uint8")
+    state.issue(num_heads * (blocks - 1), "max", "add", "max")
+    state.issue(num_heads, "reduce_max", "reduce_add", "reduce_max", "reciprocal", "mul")
+    rounds = max(state.rounds(state.work - before).values())
+    state.issue(num_heads, "reciprocal", "mul", "mul", "mul", *["to_fp32", "mul"] * width)
     for _ in range(num_heads + 2 * num_kv):
         state.quantize(nowhere, width)
-    for _ in range(num_heads):
-        state.quantize(nowhere, blocks, "to_uint8")
-    state.issue(num_heads * blocks, "to_fp32", "mul", "mul", "select", "sub", "exp2", "mul")
-    state.issue(num_heads * (blocks - 1), "max", "add")
-    state.issue(num_heads, "reduce_max", "reduce_add", "reciprocal", "mul", "mul", *["to_fp32", "mul"] * width)
     state.work["mxm"] += 2 * num_heads * blocks * width + 2 * num_kv * width
+    output = state.latency("to_uint8") + state.trip + state.latency("to_fp32", "mul")
+    return start + rounds - 1 + min(output, state.latency("reduce_add", "reciprocal", "mul", "mul"))
 
 
 _RULES: Mapping[str, _Rule] = {

@@ -48,12 +48,12 @@ def compile_model(
     for shape in shapes:
         check_shape(shape, chip, context)
     placed = place(layered(graph), chip, context)
+    lowered = {shape: lower(placed, shape) for shape in shapes}  # all of them, before temporaries take what is left
     scheduled: dict[Segment, Scheduled] = {}
-    schedules = {
-        shape.name: tuple(_once(scheduled, segment, chip) for segment in lower(placed, shape)) for shape in shapes
-    }
     shapes = sorted(shapes, key=lambda shape: shape.name)
-    programs = {shape.name: program_of(placed, shape, schedules[shape.name]) for shape in shapes}
+    fitted = {shape.name: _fitted(placed, shape, lowered[shape], scheduled) for shape in shapes}
+    programs = {name: program for name, (program, _) in fitted.items()}
+    schedules = {name: segments for name, (_, segments) in fitted.items()}
     explanations = {
         shape.name: explain(schedules[shape.name], chip, bound(graph, placed.layouts, chip, shape)) for shape in shapes
     }
@@ -61,6 +61,28 @@ def compile_model(
     objects = tuple(placed.placement.objects)
     deployment = Deployment(chip, graph.config, context, objects, mem, reram, programs, explanations)
     return Compiled(deployment, schedules)
+
+
+def _fitted(
+    placed: Placed, shape: Shape, segments: Sequence[Segment], scheduled: dict[Segment, Scheduled]
+) -> tuple[Program, tuple[Scheduled, ...]]:
+    """The program of a shape and its schedule, with as many tokens under way at once as the queues have entries for.
+    `scheduled` keeps what programs share. InputError where one at a time is too much."""
+    chosen = tuple(_once(scheduled, segment, placed.chip) for segment in segments)
+    while True:
+        program = program_of(placed, shape, chosen)
+        fullest = max(program.queues, key=lambda name: len(program.queues[name]))
+        need, have = len(program.queues[fullest]), placed.chip.max_queue_entries
+        if need <= have:
+            return program, chosen
+        crowded = max(chosen, key=lambda one: one.num_stages * len(one.issues) * (one.num_stages > 1))
+        if crowded.num_stages == 1:
+            raise InputError(
+                f"chip {placed.chip.name}: max_queue_entries = {have}: {shape.name} needs {need} in {fullest}; "
+                f"choose a larger chip or --set max_queue_entries={need}"
+            )
+        fewer = schedule(crowded.segment, placed.chip, crowded)
+        chosen = tuple(fewer if one is crowded else one for one in chosen)
 
 
 def _once(scheduled: dict[Segment, Scheduled], segment: Segment, chip: Chip) -> Scheduled:

@@ -4,7 +4,7 @@ The placement belongs to the deployment: all programs compiled for it share it. 
 data that the loader puts there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +65,29 @@ def assign(num_blocks: int, num_links: int, load: list[int]) -> list[list[tuple[
     return result
 
 
-SHARE_OF_TEMPORARIES = 1 / 4
+SHARE_OF_TEMPORARIES = 1 / 2
 """Of a MEM slice, while others have room."""
+
+
+@dataclass
+class _Turns:
+    """Names of slices, one after another and over again."""
+
+    names: Sequence[str]
+    _begun: int = 0
+
+    def next(self, words: Mapping[str, int], room: float) -> str:
+        """The next name with so much room beside its words; the emptiest if there is none."""
+        turns = [self.names[(self._begun + i) % len(self.names)] for i in range(len(self.names))]
+        chosen = next((name for name in turns if words[name] <= room), min(turns, key=lambda name: words[name]))
+        self._begun += turns.index(chosen) + 1
+        return chosen
+
+
+def _outermost(chip: Chip) -> list[str]:
+    """The MEM slices, those farthest from the VXM first."""
+    vxm = chip.slice_by_name["vxm"].x
+    return [piece.name for piece in sorted(chip.slices_of(SliceKind.MEM), key=lambda s: (-abs(s.x - vxm), s.x))]
 
 
 class Placement:
@@ -81,7 +102,7 @@ class Placement:
         self._words_by_name: dict[str, Object] = {}
         self._tiles_by_name: dict[str, Object] = {}
         self.images: list[Image] = []
-        self._next_mem = 0
+        self._inner, self._outer = (_Turns(names) for names in (self.mems, _outermost(chip)))
         self._words = dict.fromkeys(self.mems, 0)
         self._layer_load = [0] * len(self.mxms)
         self._load = [0] * len(self.mxms)
@@ -97,27 +118,22 @@ class Placement:
         self, name: str, size: int, role: Role, *, layered: bool = False, slice_name: str | None = None
     ) -> Object:
         """The MEM object of that name, of at least `size` words (in each layer): placed, when first asked for, in the
-        given slice or the next one in turn."""
+        given slice or the next one in turn. What a launch reads again and again (state) lies far from the VXM, where
+        ports are not taken by temporaries."""
         if name in self._words_by_name:
             obj = self._words_by_name[name]
             assert obj.size >= size, f"{name}: the program that needs most of it comes first"
             return obj
         copies = self.num_layers if layered else 1
         if slice_name is None:
-            slice_name = self._next_with_room(size * copies)
+            turns = self._outer if role is Role.STATE else self._inner
+            most = (1 - SHARE_OF_TEMPORARIES) * self.chip.mem.num_words
+            slice_name = turns.next(self._words, most - size * copies)
         base = self._words[slice_name]
         self._words[slice_name] += size * copies
         self.check_room("mem.num_words", self._words[slice_name], self.chip.mem.num_words, slice_name)
         self._words_by_name[name] = Object(name, slice_name, Space.MEM, base, size, role, copies, size)
         return self._keep(self._words_by_name[name])
-
-    def _next_with_room(self, size: int) -> str:
-        """The next MEM slice in turn that so many words leave enough room for temporaries; just the next if none."""
-        turns = [self.mems[(self._next_mem + i) % len(self.mems)] for i in range(len(self.mems))]
-        most = (1 - SHARE_OF_TEMPORARIES) * self.chip.mem.num_words
-        skipped = next((i for i, name in enumerate(turns) if self._words[name] + size <= most), 0)
-        self._next_mem += skipped + 1
-        return turns[skipped]
 
     def constant(self, name: str, data: npt.NDArray[np.generic], *, slice_name: str | None = None) -> Object:
         """The constant MEM object of that name; `data[layer or 0, word, lane]` (fp32 or int32)."""

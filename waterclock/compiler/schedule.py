@@ -1,7 +1,8 @@
 """Schedule: place the tile operations of a segment in space and time.
 
 List scheduling: operations are taken by the longest path that still depends on them, and each goes to the earliest
-cycle in which everything fits: its queue, its operands, its result and the store that keeps the result.
+cycle in which everything fits: its queue, its operands, its result and the store that keeps the result. The segment of
+a single token is scheduled in two such orders, and the shorter schedule is kept.
 """
 
 from collections import Counter
@@ -20,6 +21,9 @@ from waterclock.isa.table import INSTRUCTIONS, Unit
 SEARCH_CYCLES = 20_000
 PATIENCE_CYCLES = 200
 """So long a search without success is taken for two operands in one single-port slice."""
+OPERATIONS_PER_TURN = 32
+"""So many operations later in the program is as if the path to the end were a cycle shorter: what is built alike, heads
+of attention above all, then takes turns instead of asking for the same units, holds and reductions at once."""
 INTERVAL_GROWTH = 0.02
 """Tokens begin so much further apart where nothing was found."""
 
@@ -28,24 +32,26 @@ class ScheduleError(WaterclockError):
     """An operation that fits nowhere."""
 
 
-def schedule(segment: Segment, chip: Chip) -> Scheduled:
-    """Place all operations of a segment; the same input gives the same schedule."""
+def schedule(segment: Segment, chip: Chip, crowded: Scheduled | None = None) -> Scheduled:
+    """Place all operations of a segment; the same input gives the same schedule. Where one is given that has too many
+    tokens under way at once, the next one with fewer."""
     if segment.num_tokens == 1:
-        return _scheduled(segment, chip)
-    interval = shortest_interval(segment, chip)
+        return min((_scheduled(segment, chip, turns=turns) for turns in (False, True)), key=lambda s: s.length_cycles)
+    interval = crowded.interval_cycles if crowded else shortest_interval(segment, chip)
+    most_stages = (crowded.num_stages if crowded else segment.num_tokens) - 1
     while True:
         try:
             scheduled = _scheduled(segment, chip, interval)
         except ScheduleError:
             scheduled = None
-        if scheduled is not None and scheduled.num_stages < segment.num_tokens:
+        if scheduled is not None and scheduled.num_stages <= most_stages:
             return scheduled
         interval += max(1, round(interval * INTERVAL_GROWTH))
 
 
-def _scheduled(segment: Segment, chip: Chip, interval_cycles: int = NO_INTERVAL) -> Scheduled:
+def _scheduled(segment: Segment, chip: Chip, interval_cycles: int = NO_INTERVAL, *, turns: bool = True) -> Scheduled:
     scheduler = Scheduler(segment, chip, interval_cycles)
-    for op in scheduler.by_priority():
+    for op in scheduler.by_priority(OPERATIONS_PER_TURN if turns else NEVER):
         scheduler.place(op)
     return scheduler.result()
 
@@ -109,14 +115,16 @@ class Scheduler:
                     self._waiting.setdefault(vector.after, {})[vector] = None
                     self._delivery.live(vector).copies.clear()
 
-    def by_priority(self) -> Iterator[TileOp | Chain]:
-        """Operations whose producers have been placed, the one with the longest path to the end first."""
+    def by_priority(self, operations_per_turn: int) -> Iterator[TileOp | Chain]:
+        """Operations whose producers have been placed, the one with the longest path to the end first, a cycle less for
+        each `operations_per_turn` that were built before it."""
         operations = self._segment.operations
         after, missing = _dependencies(operations)
         path = [0] * len(operations)
         for i in reversed(range(len(operations))):
             path[i] = self._duration(operations[i]) + max((path[s] for s in after[i]), default=0)
-        heap = [(-path[i], i) for i in range(len(operations)) if not missing[i]]
+        rank = [i // operations_per_turn - path[i] for i in range(len(operations))]
+        heap = [(rank[i], i) for i in range(len(operations)) if not missing[i]]
         heapify(heap)
         while heap:
             _, i = heappop(heap)
@@ -124,7 +132,7 @@ class Scheduler:
             for s in after[i]:
                 missing[s] -= 1
                 if not missing[s]:
-                    heappush(heap, (-path[s], s))
+                    heappush(heap, (rank[s], s))
 
     def _duration(self, op: TileOp | Chain) -> int:
         """A rough time from operands to result, hops there and back included."""
