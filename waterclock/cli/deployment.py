@@ -14,6 +14,7 @@ from waterclock.cli.moment import show_moment
 from waterclock.cli.programs import ProgramOption, one_program
 from waterclock.cli.records import with_records
 from waterclock.cli.terminal import print_rows, progress
+from waterclock.cli.written import file_option, new_folder_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
 @with_records
 def compile_(
     model: ModelName,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="the folder to write; must be new")],
+    output: Annotated[
+        Path, new_folder_option("--output", "-o", metavar="DIR", help="the folder to write; must be new")
+    ],
     *,
     target: Target,
     explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compile a model for a chip into a folder that needs the model's file no more."""
-    from waterclock.atomic import check_new
     from waterclock.runtime.deployment_file import save_bundle
     from waterclock.runtime.device import proven
 
-    check_new(output)
     if Path(model).is_dir():
         raise InputError(f"{model}: is a folder; compile takes a model")
     with progress() as phase:
@@ -64,7 +65,10 @@ def inspect(
     disassemble: Annotated[str | None, typer.Option(metavar="QUEUE", help="print a queue's instructions")] = None,
     objects: Annotated[bool, typer.Option("--objects", help="list what lies where in the chip's memories")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
-    schedule: Annotated[Path | None, typer.Option(metavar="SVG", help="draw the schedule to this file")] = None,
+    schedule: Annotated[
+        Path | None,
+        file_option("--schedule", suffixes=(".svg",), metavar="SVG", help="draw the schedule to this file"),
+    ] = None,
     cycles: Annotated[
         str | None, typer.Option(metavar="FIRST:LAST", help="with --schedule: these cycles; one layer if not given")
     ] = None,
@@ -192,8 +196,6 @@ def _draw_schedule(bundle: "Bundle", program: "Program", path: Path, cycles: str
     from waterclock.compiler.picture import Mark, schedule_svg
     from waterclock.simulator.link import unroll
 
-    if path.suffix != ".svg":
-        raise InputError(f"{path}: must end in .svg")
     deployment = bundle.deployment
     first, last = _cycles_of(cycles, deployment.explanations[program.name])
     events = unroll(program, deployment.chip)
