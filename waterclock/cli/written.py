@@ -32,7 +32,7 @@ def folder_option(*names: str, **more: Any) -> Any:
 
 def picture_option(name: str, what: str) -> Any:
     """A picture that matplotlib draws."""
-    about = f"{what}: *.svg or *.png"
+    about = f"{what}: *.svg or *.png; needs the extra `plots` (matplotlib)"
     return _option((name,), _check_picture, (), {"metavar": "FILE", "help": about})
 
 
