@@ -22,7 +22,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_command_says_in_one_line_what_it_found(run, model_path: Path, folder: Path, home: Path) -> None:
     first = run("check", str(model_path), *OPTIONS)
-    assert first[2] == "waterclock: cache: compiled: this model has not been compiled before\n"
+    new = "compiling, which may take a minute: this model has not been compiled before"
+    assert first[2] == f"waterclock: cache: {new}\n"
     again = run("check", str(model_path), *OPTIONS)
     assert again[:2] == first[:2]
     assert again[2].startswith("waterclock: cache: used what was compiled before, ")

@@ -220,7 +220,7 @@ for name in ("replace", "rename"):
 sys.argv = ["waterclock", *{arguments!r}]
 main()
 """
-NOTED = b"waterclock: cache: compiled: this model has not been compiled before\n"
+NOTED = b"waterclock: cache: compiling, which may take a minute: this model has not been compiled before\n"
 SAID = {signal.SIGINT: (130, b"waterclock: interrupted\n"), signal.SIGTERM: (143, b"")}
 
 
