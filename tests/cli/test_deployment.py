@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import running
 from waterclock.isa.assembly import assemble
 from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.deployment_file import bundle_sha256
@@ -104,7 +105,7 @@ Path.write_bytes = write_bytes
 sys.argv = ["waterclock", "compile", {str(model_path)!r}, "-o", {str(tmp_path / "new")!r}, *{OPTIONS!r}]
 main()
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"writing\n"

@@ -20,6 +20,7 @@ import pytest
 import typer
 
 from tests.full_disk import files_no_larger_than
+from tests.processes import running
 from waterclock.cli.app import app
 from waterclock.kept import Section, root
 from waterclock.rtl import tools
@@ -228,8 +229,8 @@ def interrupt(command: list[str], place: Path, stop: signal.Signals, environment
     """Stop a command just before what it has written gets its name; a shell that runs these tests in the background
     has them ignore interrupts, which the command must not inherit."""
     script = INTERRUPTED.format(folder=str(place), arguments=command)
-    with subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **environment},
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running([sys.executable, "-c", script], env={**os.environ, **environment}, **pipes) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"writing\n"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.full_disk import files_no_larger_than
 from tests.models import write_random_llama
+from tests.processes import running
 from waterclock import kept
 from waterclock.chip import Chip
 from waterclock.compiler.compile import compile_model
@@ -286,10 +287,11 @@ def test_two_processes_at_once_keep_one_entry(path: Path, home: Path) -> None:
     if NATIVE.is_dir():
         shutil.copytree(NATIVE, home / Section.NATIVE)
     command = [sys.executable, "-m", "waterclock", "check", str(path), "--chip", "tiny", "--context", str(CONTEXT)]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
-    for process in processes:
-        _, err = process.communicate(timeout=300)
-        assert (process.returncode, err.count(b"\n")) == (0, 1), err
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with running(command, **pipes) as one, running(command, **pipes) as other:
+        for process in (one, other):
+            _, err = process.communicate(timeout=300)
+            assert (process.returncode, err.count(b"\n")) == (0, 1), err
     names = sorted(file.name for file in (home / Section.COMPILED).iterdir())
     assert len(names) == 2
     assert not any(name.startswith(".") for name in names)
