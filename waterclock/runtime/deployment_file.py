@@ -41,6 +41,7 @@ MANIFEST, MEMORY, PROGRAMS, TOKENIZER = FILES = (
     "manifest.json", "memory.safetensors", "programs.safetensors", "tokenizer.json"
 )  # fmt: skip
 SUMS = "SHA256SUMS"
+MAKE_ONE = "compile writes one: waterclock compile MODEL -o DIR"
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
@@ -169,8 +170,12 @@ def _read(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
+    folder = path.parent
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "there is no such folder"
+        return InputError(f"{folder}: {what}, expected a compiled folder; {MAKE_ONE}")
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path.parent}: is no deployment, {path.name} is missing; compile writes one")
+        return InputError(f"{folder}: is no deployment, {path.name} is missing; {MAKE_ONE}")
     return InputError(f"{path}: cannot be read: {error.strerror}")
 
 
