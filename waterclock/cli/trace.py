@@ -37,14 +37,14 @@ def trace(
 ) -> None:
     """Write what every queue issues in every cycle, by instruction and by the model operation that it serves."""
     from waterclock.atomic import new_file
-    from waterclock.simulator.link import link
+    from waterclock.runtime.cache import every_issue
     from waterclock.simulator.trace import script, timeline, write_page, write_perfetto
 
     with progress() as phase:
         deployment = target.bundle(model, phase).deployment
         phase("linking")
         programs = some_programs(deployment, program)
-        scripts = {each.name: script(link(each, deployment.chip)) for each in programs}
+        scripts = {each.name: script(every_issue(each, deployment.chip, target.cache)) for each in programs}
         line = timeline(deployment.chip, [scripts[each.name] for each in programs], launches, first, last)
         phase("writing")
         write = (write_perfetto, write_page)[SUFFIXES.index(output.suffix)]

@@ -28,6 +28,7 @@ from waterclock.runtime.compile_key import CompileKey, compile_key, nearest, rea
 from waterclock.runtime.deployment_file import load_bundle, save_bundle
 from waterclock.runtime.device import proven
 from waterclock.runtime.tensor_file import file_sha256
+from waterclock.simulator.link import Linked, every_run, link, rebuild_every_run
 from waterclock.simulator.machine import Ready, ready_from_arrays, ready_to_arrays
 from waterclock.sources import sources_sha256
 
@@ -125,6 +126,17 @@ class Cache:
             self.note(f"not kept: {error}")
             remove(note)
         return bundle
+
+
+def every_issue(program: Program, chip: Chip, cache: Cache | None) -> Linked:
+    """Every issue of a program, and whose value each operand finds: what link has proven, before where the cache knows.
+
+    LinkError where its proof fails.
+    """
+    if cache is None:
+        return every_run(link(program, chip))
+    cache.prove(program, chip)
+    return rebuild_every_run(program, chip)
 
 
 def _save_unless_there(bundle: Bundle, folder: Path) -> None:
