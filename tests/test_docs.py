@@ -119,7 +119,7 @@ def in_process(run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path, dic
             return shell(text, folder, environment)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
         code, out, err = run(*arguments)
-        return code, out + err
+        return code, err + out  # as behind a pipe, which stdout reaches at the end
 
     return typed
 
