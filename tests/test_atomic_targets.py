@@ -1,11 +1,12 @@
 """Writing to a path that is something else than a file."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from waterclock.atomic import check_new, new_file, write_atomically
+from waterclock.atomic import check_new, check_new_or_folder, check_writable, new_file, write_atomically
 from waterclock.errors import InputError
 
 
@@ -25,6 +26,24 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path: Path) -> None:
         write_atomically(pipe, "text")
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="such a link is replaced there, as one that leads nowhere")
+def test_a_link_to_itself_is_one_line(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    for check in (check_new, check_writable, check_new_or_folder):
+        with pytest.raises(InputError):
+            check(link)
+
+
+def test_a_folder_is_there_or_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    check_new_or_folder(tmp_path)
+    check_new_or_folder(tmp_path / "one" / "in another")
+    with pytest.raises(InputError, match=r"cannot write: .*file is no folder"):
+        check_new_or_folder(tmp_path / "file" / "one")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("length", [250, 300])

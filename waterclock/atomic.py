@@ -24,7 +24,7 @@ def new_file(path: Path) -> Generator[BinaryIO]:
     """A file to write under a temporary name beside `path`, renamed to it at the end; removed if anything goes wrong.
     A link stays one and its target is written. InputError where the folder doesn't exist or can't be written, or where
     `path` is no regular file; what was there stays as it was."""
-    path = path.resolve()
+    path = _resolved(path)
     check_writable(path)
     partial = _partial(path)
     try:
@@ -68,10 +68,18 @@ def check_new(path: Path) -> None:
 def check_writable(path: Path) -> None:
     """InputError where `write_atomically` would find no folder, no right to write, or something that is no file: for
     what is written after long work."""
-    path = path.resolve()
+    path = _resolved(path)
     _check_place(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: cannot write: is not a regular file")
+
+
+def check_new_or_folder(path: Path) -> None:
+    """InputError where a folder can neither be filled nor come to be, with those around it."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise InputError(f"{path}: cannot write: {there} is no folder")
+    _check_takes_more(there, path)
 
 
 def _check_place(path: Path) -> None:
@@ -81,8 +89,27 @@ def _check_place(path: Path) -> None:
         raise InputError(f"{path}: cannot write: there is no folder {path.parent}")
     if len(os.fsencode(_partial(path).name)) > MAX_NAME_BYTES:
         raise InputError(f"{path}: cannot write: the name is too long")
-    if not os.access(parent, os.W_OK):
-        raise InputError(f"{path}: cannot write: Permission denied in {parent}")
+    _check_takes_more(parent, path)
+
+
+def _check_takes_more(folder: Path, path: Path) -> None:
+    """InputError where nothing new can be in a folder: tried, for the file system may refuse what rights allow."""
+    probe = folder / _partial(path).name
+    try:
+        probe.touch()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: nothing can be made in {folder}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
+def _resolved(path: Path) -> Path:
+    """What a path leads to."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # the latter before Python 3.13
+        raise InputError(f"{path}: cannot write: is a link that leads nowhere") from None
 
 
 def _partial(path: Path) -> Path:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from waterclock.errors import InputError
 from waterclock.kept import MAX_BYTES, Section, directory, keep, root
+from waterclock.runtime import cache as caching
+from waterclock.runtime import device
 from waterclock.simulator.machine.run import loop
 
 OPTIONS = ("--chip", "tiny", "--context", "32")
@@ -22,7 +25,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_command_says_in_one_line_what_it_found(run, model_path: Path, folder: Path, home: Path) -> None:
     first = run("check", str(model_path), *OPTIONS)
-    assert first[2] == "waterclock: cache: compiled: this model has not been compiled before\n"
+    new = "compiling, which may take a minute: this model has not been compiled before"
+    assert first[2] == f"waterclock: cache: {new}\n"
     again = run("check", str(model_path), *OPTIONS)
     assert again[:2] == first[:2]
     assert again[2].startswith("waterclock: cache: used what was compiled before, ")
@@ -31,6 +35,28 @@ def test_a_command_says_in_one_line_what_it_found(run, model_path: Path, folder:
     code, out, err = run("run", str(model_path), *arguments, *OPTIONS)
     assert (code, out) == run("run", str(folder), *arguments)[:2]
     assert err == again[2]
+
+
+@pytest.mark.parametrize("command", ["energy FOLDER", "cost FOLDER --beside none", "trace FOLDER -o OUT"])
+def test_what_was_proven_is_not_proven_again(
+    run, folder: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    places = {"FOLDER": str(folder), "OUT": str(tmp_path / "token.html")}
+    arguments = [places.get(word, word) for word in command.split()]
+    first = run(*arguments)
+    written = [path.read_bytes() for path in tmp_path.glob("*.html")]
+
+    def link(*_: object) -> None:
+        raise InputError("proven again")
+
+    for module in (caching, device):
+        monkeypatch.setattr(module, "link", link)
+    assert first[0] == 0
+    assert run(*arguments) == first
+    assert [path.read_bytes() for path in tmp_path.glob("*.html")] == written
+    for proof in (home / Section.PROVEN).iterdir():
+        proof.unlink()
+    assert run(*arguments) == (2, "", "waterclock: proven again\n")
 
 
 def test_what_is_refused_is_one_line_all_the_same(run, model_path: Path, home: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import running
 from waterclock import LLM, Conversation, Sampling
 from waterclock.runtime.bundle import Bundle
 
@@ -32,6 +33,14 @@ if sys.stdin.isatty():
 main()
 """
 """Each launch takes so long that an interrupt surely comes while an answer is under way."""
+
+SLOW_TO_LISTEN = """
+import ctypes, readline
+from functools import partial
+
+readline.set_pre_input_hook(partial(ctypes.CDLL(None).usleep, 300_000))
+"""
+"""Each prompt is there so long before readline waits for a key, in which Python sees no signal."""
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 
@@ -173,16 +182,16 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str) -> Iterator[Terminal]:
+def terminal(*arguments: str, before: str = "") -> Iterator[Terminal]:
     controller, its_side = pty.openpty()
-    command = [sys.executable, "-c", SLOW_HOST, "chat", *arguments]
-    with subprocess.Popen(command, stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True) as program:
-        os.close(its_side)
-        try:
-            yield Terminal(controller, program)
-        finally:
-            program.kill()
-            os.close(controller)
+    command = [sys.executable, "-c", before + SLOW_HOST, "chat", *arguments]
+    with (
+        os.fdopen(controller),
+        os.fdopen(its_side) as side,
+        running(command, stdin=side, stdout=side, stderr=side, start_new_session=True) as program,
+    ):
+        side.close()
+        yield Terminal(controller, program)
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_program(talkative_folder: Path, talkative: Bundle) -> None:
@@ -211,6 +220,14 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(talkative_folder: Path, tal
         assert screen.program.wait(60) == 0
 
 
+def test_ctrl_c_is_seen_before_anything_is_typed(talkative_folder: Path) -> None:
+    """Where it comes between the prompt and readline's wait for a key, no key need follow."""
+    with terminal(str(talkative_folder), before=SLOW_TO_LISTEN) as screen:
+        screen.until("> ")
+        screen.type(CTRL_C)
+        assert screen.program.wait(10) == 0
+
+
 def test_ctrl_d_ends_the_program(talkative_folder: Path) -> None:
     with terminal(str(talkative_folder), "--max-tokens", "2") as screen:
         screen.until("> ")
@@ -225,7 +242,7 @@ def test_ctrl_d_ends_the_program(talkative_folder: Path) -> None:
 def test_an_interrupt_stops_an_answer_to_a_pipe_too(talkative_folder: Path) -> None:
     command = [sys.executable, "-c", SLOW_HOST, "chat", str(talkative_folder)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, bufsize=0, **pipes) as program:
+    with running(command, bufsize=0, **pipes) as program:
         assert program.stdin is not None and program.stdout is not None
         program.stdin.write(b"Hi\n")
         assert program.stdout.read(4)

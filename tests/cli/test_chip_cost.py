@@ -146,6 +146,11 @@ def test_macros_explains_what_differs(run) -> None:
         assert bool(line["explanation"]) != (0.5 <= line["factor"] <= 2)
 
 
+@pytest.mark.parametrize("command", ["cost", "chip cost", "chip compare"])
+def test_the_help_says_what_pictures_need(run, command: str) -> None:
+    assert "the extra `plots`" in " ".join(run(*command.split(), "--help")[1].split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import running
 from waterclock.isa.assembly import assemble
 from waterclock.runtime.bundle import Bundle
-from waterclock.runtime.deployment_file import bundle_sha256
+from waterclock.runtime.deployment_file import MAKE_ONE, bundle_sha256
 
 OPTIONS = ("--chip", "tiny", "--context", "32", "--no-cache")
 
@@ -58,8 +59,8 @@ def test_a_disassembled_queue_can_be_assembled(run, folder: Path, bundle: Bundle
         (["compile", "MODEL", "-o", "FOLDER"], "exists already"),
         (["compile", "MODEL", "-o", "no/such/place"], "there is no folder no/such"),
         (["compile", "FOLDER", "-o", "new"], "is a folder; compile takes a model"),
-        (["inspect", "none"], "none: is no deployment"),
-        (["inspect", "MODEL"], "random.gguf"),
+        (["inspect", "none"], f"none: there is no such folder, expected a compiled folder; {MAKE_ONE}"),
+        (["inspect", "MODEL"], f"random.gguf: is a file, expected a compiled folder; {MAKE_ONE}"),
         (["inspect", "FOLDER", "--disassemble", "mem99"], "--disassemble mem99: no such queue; there are mem0"),
         (["inspect", "FOLDER", "--schedule", "new.svg", "--json"], "--schedule and --json: show different things"),
         (["inspect", "FOLDER", "--cycle", "0", "--disassemble", "mem0"], "--cycle and --disassemble: show different"),
@@ -104,7 +105,7 @@ Path.write_bytes = write_bytes
 sys.argv = ["waterclock", "compile", {str(model_path)!r}, "-o", {str(tmp_path / "new")!r}, *{OPTIONS!r}]
 main()
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"writing\n"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -13,6 +14,8 @@ import pytest
 from waterclock import LLM, Sampling
 from waterclock.isa.program_file import program_sha256
 from waterclock.runtime.bundle import Bundle
+from waterclock.runtime.device import Device
+from waterclock.simulator.machine import Launched
 
 
 def test_the_answer_is_on_stdout_and_its_cost_on_stderr(run, folder: Path, prefilling: Bundle) -> None:
@@ -28,6 +31,28 @@ def test_the_answer_is_on_stdout_and_its_cost_on_stderr(run, folder: Path, prefi
     assert f"a token: {cycles:,} cycles, {cycles / 1000:,.1f} us at 1,000 MHz, " in err
     assert f"{1e9 / (cycles + 16):,.0f} tokens/s with a launch gap of 16 cycles" in err
     assert "times the lower bound of" in err
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_an_interrupt_ends_the_line_of_the_answer(
+    run, talkative_folder: Path, talkative: Bundle, monkeypatch: pytest.MonkeyPatch, as_json: tuple[str, ...]
+) -> None:
+    said = LLM(talkative).chat([{"role": "user", "content": "Hi"}], max_tokens=3).text
+    feed, fed = Device.feed, list[int]()
+
+    def interrupted(device: Device, token: int, position: int) -> Launched:
+        fed.append(token)
+        if len(fed) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return feed(device, token, position)
+
+    monkeypatch.setattr(Device, "feed", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        outcome = run("run", str(talkative_folder), "Hi", *as_json)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert outcome == (130, "" if as_json else f"{said}\n", "waterclock: interrupted\n")
 
 
 def test_a_prompt_is_a_message_to_the_model(run, folder: Path, bundle: Bundle) -> None:

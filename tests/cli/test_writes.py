@@ -20,6 +20,7 @@ import pytest
 import typer
 
 from tests.full_disk import files_no_larger_than
+from tests.processes import running
 from waterclock.cli.app import app
 from waterclock.kept import Section, root
 from waterclock.rtl import tools
@@ -64,8 +65,10 @@ READ = {"eval --text", "inspect DIR", "rtl emit DEPLOYMENT", "rtl run FILE.asm",
     f"{command} --constants" for command in ("cost", *(f"chip {name}" for name in (
         "calibration", "compare", "cost", "export", "macros", "yield")))
 }  # fmt: skip
-BY_TOOLS = {"rtl prove --keep"}
+BY_TOOLS = {"rtl prove --keep": Written("rtl prove --keep OUT", "new", needs_rtl=True)}
 """Folders that tools of others write into."""
+NOWHERE = Path("/proc")
+"""Where rights say that all can be written, and nothing can."""
 
 
 def paths_of(group: typer.Typer, name: str = "") -> Iterator[str]:
@@ -109,13 +112,13 @@ def write(run, model_path: Path, folder: Path):
     """Have a command write to a path: exit code, stdout and stderr."""
 
     def command(case: Written, out: Path) -> tuple[int, str, str]:
-        return run(*arguments(case, out, model_path, folder))
+        return run(*arguments(case, str(out), str(model_path), str(folder)))
 
     return command
 
 
-def arguments(case: Written, out: Path, model: Path, folder: Path) -> list[str]:
-    places = {"MODEL": str(model), "FOLDER": str(folder), "OUT": str(out)}
+def arguments(case: Written, out: str, model: str, folder: str) -> list[str]:
+    places = {"MODEL": model, "FOLDER": folder, "OUT": out}
     return [places.get(word, word) for word in case.arguments.split()]
 
 
@@ -134,6 +137,20 @@ def test_a_place_where_nothing_can_be_is_one_line(write, tmp_path: Path, case: W
     refused(write(case, tmp_path / case.name / ("a" * 255)), "name is too long", "must end in")
     assert [path.name for path in tmp_path.iterdir()] == [case.name]
     assert list((tmp_path / case.name).iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "case"), (WRITTEN | WRITTEN_LATE | BY_TOOLS).items())
+def test_what_can_never_be_written_is_said_before_anything_is_read(run, name: str, case: Written) -> None:
+    """For there is no such model, no such folder, and where tools are missing that would be the next."""
+
+    def refusal(out: str) -> tuple[int, str, str]:
+        return run(*arguments(case, out, "none.gguf", "none"))
+
+    assert refusal("")[::2] == (
+        2, f"waterclock: {name.split()[-1]}: is empty; give the path of what is to be written\n"
+    )  # fmt: skip
+    if NOWHERE.is_dir():
+        refused(refusal(f"{NOWHERE}/{case.name}"), f"nothing can be made in {NOWHERE}")
 
 
 @contextmanager
@@ -204,7 +221,7 @@ for name in ("replace", "rename"):
 sys.argv = ["waterclock", *{arguments!r}]
 main()
 """
-NOTED = b"waterclock: cache: compiled: this model has not been compiled before\n"
+NOTED = b"waterclock: cache: compiling, which may take a minute: this model has not been compiled before\n"
 SAID = {signal.SIGINT: (130, b"waterclock: interrupted\n"), signal.SIGTERM: (143, b"")}
 
 
@@ -212,8 +229,8 @@ def interrupt(command: list[str], place: Path, stop: signal.Signals, environment
     """Stop a command just before what it has written gets its name; a shell that runs these tests in the background
     has them ignore interrupts, which the command must not inherit."""
     script = INTERRUPTED.format(folder=str(place), arguments=command)
-    with subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **environment},
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running([sys.executable, "-c", script], env={**os.environ, **environment}, **pipes) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"writing\n"
@@ -231,7 +248,8 @@ def test_an_interrupt_leaves_nothing(
     model_path: Path, folder: Path, tmp_path: Path, name: str, stop: signal.Signals
 ) -> None:
     case = WRITTEN[name]
-    interrupt(arguments(case, tmp_path / case.name, model_path, folder), tmp_path, stop, {})
+    out = str(tmp_path / case.name)
+    interrupt(arguments(case, out, str(model_path), str(folder)), tmp_path, stop, {})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,8 +13,13 @@ import pytest
 
 from tests.full_disk import files_no_larger_than
 from tests.models import write_random_llama
+from tests.processes import running
 from waterclock import kept
 from waterclock.chip import Chip
+from waterclock.compiler.compile import compile_model
+from waterclock.compiler.issues import Scheduled
+from waterclock.compiler.schedule import schedule
+from waterclock.compiler.tileops import Segment
 from waterclock.errors import InputError
 from waterclock.kept import Section
 from waterclock.quantize import Scheme
@@ -33,6 +38,8 @@ CONTEXT = 16
 NATIVE = kept.root() / Section.NATIVE
 """Native code that other tests have left."""
 USED = "used what was compiled before"
+COMPILING = "compiling, which may take a minute: "
+NEW = f"{COMPILING}this model has not been compiled before"
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +66,16 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """A list that grows whenever something is built."""
     build, done = building.build, list[object]()
 
-    def remembered(path: Path, chip: Chip, context: int, phase: Phase = silent, *, prefill: bool = True) -> Bundle:
+    def remembered(
+        path: Path,
+        chip: Chip,
+        context: int,
+        phase: Phase = silent,
+        *,
+        prefill: bool = True,
+        accepted: Callable[[], None] = lambda: None,
+    ) -> Bundle:
+        accepted()
         key = (path.read_bytes(), chip.sha256, context, prefill)
         done.append(key)
         BUILT.setdefault(key, BUILT.get(key) or build(path, chip, context, phase, prefill=prefill))
@@ -82,7 +98,7 @@ def contents(bundle: Bundle, place: Path) -> dict[str, bytes]:
 
 def test_the_second_time_nothing_is_compiled(path: Path, tiny: Chip, tmp_path: Path, builds: list[object]) -> None:
     first, told = opened(path, tiny)
-    assert told == ["compiled: this model has not been compiled before"]
+    assert told == [NEW]
     second, told = opened(path, tiny)
     assert (len(told), told[0].startswith(USED), len(builds)) == (1, True, 1)
     plain = open_bundle(path, tiny, CONTEXT, prefill=False, cache=None)
@@ -120,10 +136,33 @@ def test_it_says_why_it_compiles(path: Path, tiny: Chip, monkeypatch: pytest.Mon
     given, notes = dict(given), list[str]()
     chip = tiny.with_fields({"clock_mhz": given.pop("clock_mhz", 1000)})
 
-    monkeypatch.setattr(building, "build", lambda *_, **__: next(iter(BUILT.values())))
+    def built(*_: object, accepted: Callable[[], None], **__: object) -> Bundle:
+        accepted()
+        return next(iter(BUILT.values()))
+
+    monkeypatch.setattr(building, "build", built)
     context, prefill = int(given.pop("context", CONTEXT)), bool(given.pop("prefill", False))
     open_bundle(path, chip, context, prefill=prefill, cache=Cache(notes.append))
-    assert notes == [f"compiled: {told}"]
+    assert notes == [f"{COMPILING}it has not been compiled like this before ({told})"]
+
+
+def test_it_says_so_before_it_begins(path: Path, tiny: Chip, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes, told_before = list[str](), list[list[str]]()
+
+    def begun(segment: Segment, chip: Chip) -> Scheduled:
+        told_before.append(list(notes))
+        return schedule(segment, chip)
+
+    monkeypatch.setattr(sys.modules[compile_model.__module__], "schedule", begun)
+    open_bundle(path, tiny.with_fields({"clock_mhz": 901}), CONTEXT, prefill=False, cache=Cache(notes.append))
+    assert told_before
+    assert all(told == [NEW] for told in told_before)
+
+
+def test_what_has_been_removed_is_said_to_have_been(path: Path, tiny: Chip, home: Path) -> None:
+    opened(path, tiny)
+    shutil.rmtree(entry_of(home))
+    assert opened(path, tiny)[1] == [f"{COMPILING}what was compiled before has been removed"]
 
 
 def test_the_nearest_is_what_is_compared_with(tiny: Chip) -> None:
@@ -147,7 +186,7 @@ def test_another_model_has_not_been_compiled_before(
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     other.write_bytes(data)
-    assert opened(other, tiny)[1] == ["compiled: this model has not been compiled before"]
+    assert opened(other, tiny)[1] == [NEW]
 
 
 def entry_of(home: Path) -> Path:
@@ -188,7 +227,7 @@ def test_what_is_damaged_is_compiled_anew(
     DAMAGES[damage](entry_of(home))
     bundle, (note,) = opened(path, tiny)
     assert len(builds) == 2
-    assert note.startswith("compiled: ")
+    assert note.startswith(COMPILING)
     assert "\n" not in note
     assert contents(bundle, tmp_path / "again") == good
     opened(path, tiny)
@@ -237,7 +276,7 @@ def test_on_a_full_disk_nothing_is_left_but_the_answer(
 ) -> None:
     with files_no_larger_than(room_bytes):
         bundle, notes = opened(path, tiny)
-    assert [note.partition(": ")[0] for note in notes] == ["compiled", "not kept"]
+    assert [note.partition(": ")[0] for note in notes] == [COMPILING.partition(": ")[0], "not kept"]
     assert notes[1].endswith("File too large")
     assert not list((home / Section.COMPILED).iterdir())
     assert bundle is BUILT[builds[0]]  # pyright: ignore[reportArgumentType]
@@ -248,10 +287,11 @@ def test_two_processes_at_once_keep_one_entry(path: Path, home: Path) -> None:
     if NATIVE.is_dir():
         shutil.copytree(NATIVE, home / Section.NATIVE)
     command = [sys.executable, "-m", "waterclock", "check", str(path), "--chip", "tiny", "--context", str(CONTEXT)]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
-    for process in processes:
-        _, err = process.communicate(timeout=300)
-        assert (process.returncode, err.count(b"\n")) == (0, 1), err
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with running(command, **pipes) as one, running(command, **pipes) as other:
+        for process in (one, other):
+            _, err = process.communicate(timeout=300)
+            assert (process.returncode, err.count(b"\n")) == (0, 1), err
     names = sorted(file.name for file in (home / Section.COMPILED).iterdir())
     assert len(names) == 2
     assert not any(name.startswith(".") for name in names)

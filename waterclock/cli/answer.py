@@ -1,6 +1,6 @@
 """What `run` and `chat` say of an answer: its text as it comes, and the record of what ran."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,19 @@ if TYPE_CHECKING:
     from waterclock.runtime.sampling import Sampling
 
 
-def shown(steps: "Iterable[Step]", *, quiet: bool) -> "Iterator[Step]":
-    """The steps; their text goes to stdout as it comes."""
-    for step in steps:
-        if not quiet and step.text:
-            print(step.text, end="", flush=True)
-        yield step
-    if not quiet:
-        print(flush=True)
+def shown(steps: "Iterable[Step]", *, quiet: bool) -> "Generator[Step]":
+    """The steps; their text goes to stdout as it comes. Its line ends with it, also where it is broken off."""
+    begun = False
+    try:
+        for step in steps:
+            if not quiet and step.text:
+                begun = True
+                print(step.text, end="", flush=True)
+            yield step
+        begun = not quiet
+    finally:
+        if begun:
+            print(flush=True)
 
 
 def what_ran(llm: "LLM") -> dict[str, Any]:

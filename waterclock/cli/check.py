@@ -34,7 +34,7 @@ def check(
         bundle = target.bundle(model, phase)
         phase("linking")
         for program in bundle.deployment.programs.values():
-            link(program, bundle.deployment.chip)
+            link(program, bundle.deployment.chip)  # here and now, whatever was proven before: that is what it is for
     deployment, figures, no_chat = bundle.deployment, _token_speed(bundle), _no_chat(bundle, model)
     if as_json:
         made_for = {"chip": deployment.chip.name, "chip_sha256": deployment.chip.sha256}

@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from waterclock.cli.app import AsJson, Changes, ChipName, app, chip_of, commands
 from waterclock.cli.terminal import print_rows
-from waterclock.errors import InputError
+from waterclock.cli.written import file_option, new_file_option
 
 if TYPE_CHECKING:
     from waterclock.chip import Chip
@@ -33,9 +31,12 @@ def chip_list(as_json: AsJson = False) -> None:
 def chip_show(
     name: ChipName,
     changes: Changes = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="write the floorplan to this file")] = None,
+    svg: Annotated[Path | None, file_option("--svg", metavar="FILE", help="write the floorplan to this file")] = None,
     toml: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the chip to this .toml file, to change it there")
+        Path | None,
+        new_file_option(
+            "--toml", suffixes=(".toml",), metavar="FILE", help="write the chip to this .toml file, to change it there"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +46,6 @@ def chip_show(
 
     chip = chip_of(name, changes)
     if toml:
-        _check_chip_file(toml)
         write_atomically(toml, to_toml(chip))
     if svg:
         write_atomically(svg, floorplan_svg(chip))
@@ -72,15 +72,6 @@ def chip_diff(name: ChipName, other: ChipName, as_json: AsJson = False) -> None:
         print("no field differs")
         return
     print_rows(rows, header=("field", one.name, two.name))
-
-
-def _check_chip_file(path: Path) -> None:
-    """InputError for a name that `--chip` would not take for a file, and where somebody's changes would be lost."""
-    from waterclock.atomic import check_new
-
-    if path.suffix != ".toml":
-        raise InputError(f"--toml {path}: must end in .toml")
-    check_new(path)
 
 
 def _print_chip(chip: "Chip") -> None:

@@ -12,6 +12,7 @@ from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, p
 from waterclock.cli.chip_export import classes
 from waterclock.cli.figures import ConstantsOption, figure_record, number
 from waterclock.cli.terminal import print_rows
+from waterclock.cli.written import picture_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def chip_compare(
     yield_model: YieldOption = "negative-binomial",
     volume: VolumeOption = 100_000,
     constants: ConstantsOption = None,
-    bars: Annotated[Path | None, typer.Option(metavar="FILE", help="draw areas by part: *.svg or *.png")] = None,
+    bars: Annotated[Path | None, picture_option("--bars", "draw areas by part")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put chips side by side: area, power at full load, clock, yield, dollars, weeks and export class."""
@@ -101,9 +102,8 @@ def _record(sheet: "ChipSheet") -> dict[str, Any]:
 
 def _draw(sheets: "list[ChipSheet]", path: Path) -> None:
     from waterclock.atomic import write_atomically
-    from waterclock.silicon.pictures import Stack, check_pictures, rendered, stacks
+    from waterclock.silicon.pictures import Stack, rendered, stacks
 
-    check_pictures(path)
     found: list[Stack] = []
     for sheet in sheets:
         area, values = sheet.area, sheet.sheet

@@ -10,6 +10,7 @@ from waterclock.cli.app import AsJson, Changes, ChipName, chip_of
 from waterclock.cli.chip import chip_app
 from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
 from waterclock.cli.terminal import print_rows
+from waterclock.cli.written import picture_option
 
 if TYPE_CHECKING:
     from waterclock.silicon.chip_sheet import ChipSheet
@@ -24,7 +25,7 @@ YieldOption = Annotated[
 VolumeOption = Annotated[int, typer.Option("--volume", help="chips that share what is spent once")]
 SpareLanes = Annotated[int, typer.Option("--spare-superlanes", help="spare superlanes of 16 lanes")]
 SpareMxm = Annotated[int, typer.Option("--spare-mxm", help="spare MXM slices")]
-PicturesOption = Annotated[list[Path] | None, typer.Option("--picture", metavar="FILE", help="draw it: *.svg or *.png")]
+PicturesOption = Annotated[list[Path] | None, picture_option("--picture", "draw it")]
 
 
 def plan_of(defects: str, yield_model: str, volume: int, spare_superlanes: int = 0, spare_mxm: int = 0) -> "Plan":
@@ -85,8 +86,6 @@ def _draw(sheet: "ChipSheet", paths: list[Path]) -> None:
     from waterclock.silicon import pictures
     from waterclock.silicon.floorplan import floorplan
 
-    for path in paths:
-        pictures.check_pictures(path)
     for path in paths:
         write_atomically(path, pictures.rendered(pictures.die(floorplan(sheet.area)), path.suffix))
 

@@ -11,6 +11,7 @@ from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, p
 from waterclock.cli.chip_export import classes
 from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
 from waterclock.cli.terminal import print_rows, progress
+from waterclock.cli.written import picture_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,10 +47,8 @@ def cost(
     volume: VolumeOption = 100_000,
     constants: ConstantsOption = None,
     why: WhyOption = None,
-    tornado: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="draw what moves the cost most: *.svg or *.png")
-    ] = None,
-    bars: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the costs: *.svg or *.png")] = None,
+    tornado: Annotated[Path | None, picture_option("--tornado", "draw what moves the cost most")] = None,
+    bars: Annotated[Path | None, picture_option("--bars", "draw the costs")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a million tokens cost: electricity, chip, host, facility, from the schedule that the simulator runs."""
@@ -61,7 +60,7 @@ def cost(
     if not 0 < utilisation <= 100:
         raise InputError(f"--utilisation {utilisation:g}: must be above 0 and at most 100 percent")
     plan, known = plan_of(defects, yield_model, volume), load_constants(constants)
-    _check(beside or [], batch or [], [path for path in (tornado, bars) if path])
+    _check(beside or [], batch or [])
     with progress() as phase:
         work = token_work(model, chosen_chip(chip, changes), context, phase)
     rooflines = _rooflines(work, beside, batch or list(BATCHES), known)
@@ -77,11 +76,9 @@ def cost(
         _print(sheet, work)
 
 
-def _check(beside: list[str], batch: list[int], paths: list[Path]) -> None:
+def _check(beside: list[str], batch: list[int]) -> None:
     """What can be refused before the work."""
-    from waterclock.atomic import check_writable
     from waterclock.silicon.market import accelerator
-    from waterclock.silicon.pictures import check_pictures
 
     for name in beside:
         if name != NONE:
@@ -89,9 +86,6 @@ def _check(beside: list[str], batch: list[int], paths: list[Path]) -> None:
     for one in batch:
         if one < 1:
             raise InputError(f"--batch {one}: must be at least 1")
-    for path in paths:
-        check_pictures(path)
-        check_writable(path)
 
 
 def _rooflines(work: "TokenWork", beside: list[str] | None, batches: list[int], constants: Any) -> "list[Roofline]":

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,9 @@ from waterclock.cli.app import AsJson, ModelName, Target, app
 from waterclock.cli.moment import show_moment
 from waterclock.cli.programs import ProgramOption, one_program
 from waterclock.cli.records import with_records
+from waterclock.cli.schedule import draw_schedule
 from waterclock.cli.terminal import print_rows, progress
+from waterclock.cli.written import file_option, new_folder_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
 @with_records
 def compile_(
     model: ModelName,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="the folder to write; must be new")],
+    output: Annotated[
+        Path, new_folder_option("--output", "-o", metavar="DIR", help="the folder to write; must be new")
+    ],
     *,
     target: Target,
     explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compile a model for a chip into a folder that needs the model's file no more."""
-    from waterclock.atomic import check_new
     from waterclock.runtime.deployment_file import save_bundle
     from waterclock.runtime.device import proven
 
-    check_new(output)
     if Path(model).is_dir():
         raise InputError(f"{model}: is a folder; compile takes a model")
     with progress() as phase:
@@ -64,7 +65,10 @@ def inspect(
     disassemble: Annotated[str | None, typer.Option(metavar="QUEUE", help="print a queue's instructions")] = None,
     objects: Annotated[bool, typer.Option("--objects", help="list what lies where in the chip's memories")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="say where the cycles go")] = False,
-    schedule: Annotated[Path | None, typer.Option(metavar="SVG", help="draw the schedule to this file")] = None,
+    schedule: Annotated[
+        Path | None,
+        file_option("--schedule", suffixes=(".svg",), metavar="SVG", help="draw the schedule to this file"),
+    ] = None,
     cycles: Annotated[
         str | None, typer.Option(metavar="FIRST:LAST", help="with --schedule: these cycles; one layer if not given")
     ] = None,
@@ -95,7 +99,7 @@ def inspect(
         chosen = one_program(bundle.deployment, program_name)
         show_moment(bundle.deployment, chosen, cycle, given, as_json=as_json)
     elif schedule is not None:
-        _draw_schedule(bundle, one_program(bundle.deployment, program_name), schedule, cycles)
+        draw_schedule(bundle.deployment, one_program(bundle.deployment, program_name), schedule, cycles)
     elif disassemble is not None:
         _print_queue(one_program(bundle.deployment, program_name), disassemble)
     elif as_json:
@@ -185,41 +189,6 @@ def _entries_by_queue(program: "Program", chip: "Chip") -> dict[str, int]:
 def _print_queues(entries_by_queue: dict[str, int]) -> None:
     print()
     print_rows([(queue, f"{num:,}") for queue, num in entries_by_queue.items()], header=("queue", "entries"))
-
-
-def _draw_schedule(bundle: "Bundle", program: "Program", path: Path, cycles: str | None) -> None:
-    from waterclock.atomic import write_atomically
-    from waterclock.compiler.picture import Mark, schedule_svg
-    from waterclock.simulator.link import unroll
-
-    if path.suffix != ".svg":
-        raise InputError(f"{path}: must end in .svg")
-    deployment = bundle.deployment
-    first, last = _cycles_of(cycles, deployment.explanations[program.name])
-    events = unroll(program, deployment.chip)
-    labels = {queue.number: program.labels.get(queue.name) for queue in deployment.chip.queues}
-    marks = [
-        Mark(int(queue), int(cycle), program.operations[labels[int(queue)][entry]])  # pyright: ignore[reportOptionalSubscript]
-        for queue, cycle, entry in zip(events.queue, events.cycle, events.entry, strict=True)
-        if first <= cycle <= last
-    ]
-    title = f"{deployment.config.name} on {deployment.chip.name}, {program.name}: cycles {first:,} to {last:,}"
-    write_atomically(path, schedule_svg(title, marks, deployment.chip, first, last))
-    print(f"{path}: {len(marks):,} issues in cycles {first:,} to {last:,} of {program.length_cycles:,}")
-
-
-def _cycles_of(text: str | None, explanation: "Explanation") -> tuple[int, int]:
-    """The cycles that the user asked for; the first run of the segment that runs most often if none."""
-    if text is None:
-        ends = list(accumulate(s.count * s.length_cycles for s in explanation.segments))
-        index = max(range(len(ends)), key=lambda i: explanation.segments[i].count)
-        first = ([0, *ends])[index]
-        return first, first + explanation.segments[index].length_cycles - 1
-    first, colon, last = text.partition(":")
-    if not (colon and first.isdecimal() and last.isdecimal() and int(first) < int(last) < explanation.length_cycles):
-        limit = explanation.length_cycles - 1
-        raise InputError(f"--cycles {text!r}: must be FIRST:LAST, two cycles from 0 to {limit} in order")
-    return int(first), int(last)
 
 
 def _print_objects(program: "Program") -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from waterclock.errors import InputError
 
 PROMPT = "> "
+BETWEEN_LOOKS_S = 0.2
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def next_line() -> str | None:
     InputError for a line that is not UTF-8.
     """
     try:
-        with _interrupts_handled_by(signal.default_int_handler):
+        with _interrupts_handled_by(signal.default_int_handler), _signals_looked_at():
             line = _typed() if _can_be_edited() else _piped()
         return None if line is None else line.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -61,6 +62,19 @@ def _piped() -> bytes | None:
     if sys.stdin.isatty():  # stdout may be a file, which a prompt has no business in
         print(PROMPT, end="", file=sys.stderr, flush=True)
     return sys.stdin.buffer.readline() or None
+
+
+@contextmanager
+def _signals_looked_at() -> Generator[None]:
+    """While Python waits for a key it looks for signals only when one comes: one that came just before it began to
+    wait, such as an interrupt right after a key, would be seen with the next key. So one comes again and again."""
+    previous = signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, BETWEEN_LOOKS_S, BETWEEN_LOOKS_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 @contextmanager

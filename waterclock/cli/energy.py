@@ -29,15 +29,15 @@ def energy(
     as_json: AsJson = False,
 ) -> None:
     """Say what energy a token takes: what a launch does, counted exactly, times constants that have a source."""
+    from waterclock.runtime.cache import every_issue
     from waterclock.runtime.energy import Bill
     from waterclock.silicon import load_energy_constants
     from waterclock.simulator.energy import count_activities
-    from waterclock.simulator.link import link
 
     with progress() as phase:
         deployment = target.bundle(model, phase).deployment
         phase("linking")
-        linked = [link(each, deployment.chip) for each in some_programs(deployment, program)]
+        linked = [every_issue(each, deployment.chip, target.cache) for each in some_programs(deployment, program)]
         bills = [Bill(deployment.chip, count_activities(each), load_energy_constants()) for each in linked]
     if as_json:
         chip_record = {"name": deployment.chip.name, "sha256": deployment.chip.sha256}

@@ -11,6 +11,7 @@ import typer
 from waterclock.cli.app import AsJson, Changes, Context, NoCache, app, cache_unless, chip_of, chosen_chip, commands
 from waterclock.cli.programs import ProgramsOption, some_programs
 from waterclock.cli.terminal import counted, print_rows, progress
+from waterclock.cli.written import file_option, new_folder_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ app.add_typer(rtl_app, name="rtl")
 
 @rtl_app.command("emit")
 def emit(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="the folder to write; must be new")],
+    output: Annotated[
+        Path, new_folder_option("--output", "-o", metavar="DIR", help="the folder to write; must be new")
+    ],
     deployment: Annotated[
         Path | None,
         typer.Argument(metavar="DEPLOYMENT", help="a folder that compile wrote: its images are written too"),
@@ -44,11 +47,10 @@ def emit(
     program: ProgramsOption = None,
 ) -> None:
     """Write a chip's Verilog, the description of its ports and stores, and the memory images of a deployment."""
-    from waterclock.atomic import check_new, new_folder
+    from waterclock.atomic import new_folder
     from waterclock.runtime.llm import open_bundle
 
     _check_tools_to_emit()
-    check_new(output)
     chosen = _chip_for(str(deployment) if deployment else None, chip, changes)
     with progress() as phase:
         loaded = open_bundle(deployment, chosen, None, phase).deployment if deployment else None
@@ -70,15 +72,15 @@ def verify(
     context: Context = None,
     num_tokens: Annotated[int, typer.Option("--tokens", min=1, help="generate so many tokens")] = 8,
     first_token: Annotated[int, typer.Option("--first-token", min=0, help="the first token that is fed")] = 0,
-    waveform: Annotated[Path, typer.Option(help="write the waveform around a difference here")] = Path("rtl.vcd"),
+    waveform: Annotated[
+        Path, file_option("--waveform", metavar="FILE", help="write the waveform around a difference here")
+    ] = Path("rtl.vcd"),
     no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a model on the RTL beside the simulators: every change must be the same, in its cycle; else exit code 1."""
-    from waterclock.atomic import check_writable
     from waterclock.rtl.tools import check_tools_to_run
 
-    check_writable(waveform)
     check_tools_to_run()
     begin = perf_counter()
     with progress() as phase:

@@ -9,6 +9,7 @@ import typer
 from waterclock.cli.app import AsJson
 from waterclock.cli.rtl import rtl_app
 from waterclock.cli.terminal import print_rows, progress
+from waterclock.cli.written import folder_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def prove(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="leave out those that take long")] = False,
     timeout_s: Annotated[int, typer.Option("--timeout", min=1, help="seconds for each")] = 900,
-    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="keep what the tools write here")] = None,
+    keep: Annotated[Path | None, folder_option("--keep", metavar="DIR", help="keep what the tools write here")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove what holds of queues, streams, fp32 sums and products; exit code 1 if anything is not proven."""

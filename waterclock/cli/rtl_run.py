@@ -11,6 +11,7 @@ from waterclock.cli.app import AsJson, Changes, text_of
 from waterclock.cli.rtl import EXIT_DIFFERENT, RtlChipOption, rtl_app, rtl_chip
 from waterclock.cli.rtl_given import check_below, given_of
 from waterclock.cli.terminal import print_rows, progress
+from waterclock.cli.written import file_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def run(
     ] = None,
     cycles: Annotated[int | None, typer.Option(min=1, help="run so many; until all has changed if not given")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="VCD", help="write the waveform to it")
+        Path | None, file_option("--output", "-o", metavar="VCD", help="write the waveform to it")
     ] = None,
-    svg: Annotated[Path | None, typer.Option(help="draw what happens to this file")] = None,
+    svg: Annotated[Path | None, file_option("--svg", metavar="FILE", help="draw what happens to this file")] = None,
     lane: Annotated[int | None, typer.Option(min=0, help="with --svg: draw this lane; 0 if not given")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,16 +70,12 @@ def run(
 
 
 def _check_files(file: Path, *outputs: Path | None) -> None:
-    """InputError where one file would take another's place, or can't be written."""
-    from waterclock.atomic import check_writable
-
+    """InputError where one file would take another's place."""
     files = [file, *(output for output in outputs if output is not None)]
     paths = [file.resolve() for file in files]
     for place, path in enumerate(paths):
         if path in paths[:place]:
             raise InputError(f"{path}: is named twice")
-    for path in paths[1:]:
-        check_writable(path)
 
 
 def _write(ran: "RtlRun", output: Path | None, svg: Path | None, lane: int) -> None:

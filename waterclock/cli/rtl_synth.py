@@ -9,6 +9,7 @@ import typer
 from waterclock.cli.app import AsJson, Changes
 from waterclock.cli.rtl import RtlChipOption, rtl_app, rtl_chip
 from waterclock.cli.terminal import print_rows, progress
+from waterclock.cli.written import new_folder_option
 
 if TYPE_CHECKING:
     from waterclock.rtl.synth import Synthesis
@@ -24,19 +25,17 @@ def synth(
         typer.Option("--clock", metavar="UNIT", help="place and route it; repeatable, or all of them: all"),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="write synth.json and synth.svg here")
+        Path | None, new_folder_option("--output", "-o", metavar="DIR", help="write synth.json and synth.svg here")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count cells and area by unit, and measure on an FPGA the clock of a small configuration; takes minutes."""
-    from waterclock.atomic import check_new, new_folder
+    from waterclock.atomic import new_folder
     from waterclock.rtl.tools import check_tools_to_emit
 
     check_tools_to_emit()
     from waterclock.rtl.synth import synthesis  # which needs them to be read at all
 
-    if output:
-        check_new(output)
     chosen = rtl_chip(chip, changes)
     with progress() as phase:
         made = synthesis(chosen, liberty, clock_of or [], phase)

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,7 +45,8 @@ def run(
         ids = _tokens_of(llm, text, raw)
         llm.device.prepare(min(len(ids), llm.device.num_positions))
     start = time.perf_counter()
-    done = completion(ids, shown(llm.stream(ids, max_tokens, sampling), quiet=as_json))
+    with closing(shown(llm.stream(ids, max_tokens, sampling), quiet=as_json)) as steps:
+        done = completion(ids, steps)
     if as_json:
         print(json.dumps(what_ran(llm) | what_came(text, done, sampling), indent=2, ensure_ascii=False))
         return

@@ -9,7 +9,7 @@ from waterclock.cli.app import ModelOrFolder, Target, app
 from waterclock.cli.programs import ProgramsOption, some_programs
 from waterclock.cli.records import with_records
 from waterclock.cli.terminal import progress
-from waterclock.errors import InputError
+from waterclock.cli.written import file_option
 
 SUFFIXES = (".perfetto-trace", ".html")
 
@@ -20,8 +20,12 @@ def trace(
     model: ModelOrFolder,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="*.perfetto-trace for ui.perfetto.dev, *.html for a browser"
+        file_option(
+            "--output",
+            "-o",
+            suffixes=SUFFIXES,
+            metavar="FILE",
+            help="*.perfetto-trace for ui.perfetto.dev, *.html for a browser",
         ),
     ],
     *,
@@ -32,21 +36,18 @@ def trace(
     last: Annotated[int | None, typer.Option("--to", metavar="CYCLE", help="up to this cycle")] = None,
 ) -> None:
     """Write what every queue issues in every cycle, by instruction and by the model operation that it serves."""
-    from waterclock.atomic import check_writable, new_file
-    from waterclock.simulator.link import link
+    from waterclock.atomic import new_file
+    from waterclock.runtime.cache import every_issue
     from waterclock.simulator.trace import script, timeline, write_page, write_perfetto
 
-    if output.suffix not in SUFFIXES:
-        raise InputError(f"--output {output}: must end in {' or '.join(SUFFIXES)}")
-    check_writable(output)
     with progress() as phase:
         deployment = target.bundle(model, phase).deployment
         phase("linking")
         programs = some_programs(deployment, program)
-        scripts = {each.name: script(link(each, deployment.chip)) for each in programs}
+        scripts = {each.name: script(every_issue(each, deployment.chip, target.cache)) for each in programs}
         line = timeline(deployment.chip, [scripts[each.name] for each in programs], launches, first, last)
         phase("writing")
-        write = dict(zip(SUFFIXES, (write_perfetto, write_page), strict=True))[output.suffix]
+        write = (write_perfetto, write_page)[SUFFIXES.index(output.suffix)]
         with new_file(output) as file:
             write(file, line, f"{deployment.config.name} on {deployment.chip.name}")
     clock_mhz = deployment.chip.clock_mhz

@@ -1,6 +1,6 @@
 """Compile: a quantized Graph and a Chip become a Deployment with its Programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from waterclock.chip import Chip
@@ -37,11 +37,17 @@ class Compiled:
 
 
 def compile_model(
-    graph: Graph, chip: Chip, context: int = DEFAULT_CONTEXT, *, shapes: Sequence[Shape] | None = None
+    graph: Graph,
+    chip: Chip,
+    context: int = DEFAULT_CONTEXT,
+    *,
+    shapes: Sequence[Shape] | None = None,
+    accepted: Callable[[], None] = lambda: None,
 ) -> Compiled:
     """Compile for a KV cache of `context` positions the programs of these shapes; one decode step if none are named.
 
     Raises InputError, before anything is compiled, for what the chip can't run, naming the place and the figures.
+    `accepted` is called after that, before the long part: what then still can run out are words of MEM.
     """
     shapes = sorted(shapes or [Shape(1, context)], reverse=True)
     check(graph, chip, context)
@@ -49,6 +55,7 @@ def compile_model(
         check_shape(shape, chip, context)
     placed = place(layered(graph), chip, context)
     lowered = {shape: lower(placed, shape) for shape in shapes}  # all of them, before temporaries take what is left
+    accepted()
     scheduled: dict[Segment, Scheduled] = {}
     shapes = sorted(shapes, key=lambda shape: shape.name)
     fitted = {shape.name: _fitted(placed, shape, lowered[shape], scheduled) for shape in shapes}

@@ -1,5 +1,6 @@
 """Build: from a model's file to a bundle for a chip."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,10 +12,18 @@ from waterclock.runtime.bundle import Bundle, Origin, Phase, silent
 from waterclock.runtime.model import Model, load_model
 
 
-def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent, *, prefill: bool = True) -> Bundle:
+def build(
+    reference: str | Path,
+    chip: Chip,
+    context: int,
+    phase: Phase = silent,
+    *,
+    prefill: bool = True,
+    accepted: Callable[[], None] = lambda: None,
+) -> Bundle:
     """Load, quantize and compile a model for a chip, with room for `context` positions; InputError if it can't be.
 
-    Without `prefill` there is one program, which takes a token in the whole context.
+    Without `prefill` there is one program, which takes a token in the whole context. `accepted` as in `compile_model`.
     """
     model, scheme = _model(reference, context, phase), Scheme()
     tokenizer, origin, floats = model.tokenizer, origin_of(model, scheme), [model.graph]
@@ -22,7 +31,8 @@ def build(reference: str | Path, chip: Chip, context: int, phase: Phase = silent
     phase("quantizing")
     graph = quantize(floats.pop(), scheme)  # handed over: no float weight stays longer than it is needed
     phase("compiling")
-    compiled = compile_model(graph, chip, context, shapes=usual_shapes(chip, context) if prefill else None)
+    shapes = usual_shapes(chip, context) if prefill else None
+    compiled = compile_model(graph, chip, context, shapes=shapes, accepted=accepted)
     return Bundle(compiled.deployment, tokenizer, origin)
 
 

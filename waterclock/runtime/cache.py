@@ -28,6 +28,7 @@ from waterclock.runtime.compile_key import CompileKey, compile_key, nearest, rea
 from waterclock.runtime.deployment_file import load_bundle, save_bundle
 from waterclock.runtime.device import proven
 from waterclock.runtime.tensor_file import file_sha256
+from waterclock.simulator.link import Linked, every_run, link, rebuild_every_run
 from waterclock.simulator.machine import Ready, ready_from_arrays, ready_to_arrays
 from waterclock.sources import sources_sha256
 
@@ -56,17 +57,16 @@ class Cache:
         try:
             place = directory(Section.COMPILED)
         except CacheError as error:
-            bundle = _built(path, chip, context, phase, prefill=prefill)
-            self._say_once(f"not used: {error}")
-            return bundle
+            told = f"not used: {error}"
+            return _built(path, chip, context, phase, lambda: self._say_once(told), prefill=prefill)
         phase("hashing")
         key = compile_key(_model_sha256(path), chip, context, Scheme(), prefill=prefill)
         found = self._found(key, place, phase)
         if isinstance(found, Bundle):
             self.note(f"used what was compiled before, {key.sha256[:SHOWN_CHARACTERS]}")
             return found
-        bundle = _built(path, chip, context, phase, prefill=prefill)
-        self.note(f"compiled: {found}")  # now: what is refused is one line
+        told = f"compiling, which may take a minute: {found}"
+        bundle = _built(path, chip, context, phase, lambda: self.note(told), prefill=prefill)
         phase("keeping")
         return self._kept(bundle, key, place)
 
@@ -128,6 +128,17 @@ class Cache:
         return bundle
 
 
+def every_issue(program: Program, chip: Chip, cache: Cache | None) -> Linked:
+    """Every issue of a program, and whose value each operand finds: what link has proven, before where the cache knows.
+
+    LinkError where its proof fails.
+    """
+    if cache is None:
+        return every_run(link(program, chip))
+    cache.prove(program, chip)
+    return rebuild_every_run(program, chip)
+
+
 def _save_unless_there(bundle: Bundle, folder: Path) -> None:
     try:
         save_bundle(bundle, folder)
@@ -136,10 +147,13 @@ def _save_unless_there(bundle: Bundle, folder: Path) -> None:
             raise
 
 
-def _built(path: Path, chip: Chip, context: int, phase: Phase, *, prefill: bool) -> Bundle:
+def _built(
+    path: Path, chip: Chip, context: int, phase: Phase, accepted: Callable[[], None], *, prefill: bool
+) -> Bundle:
+    """The bundle; `accepted` is called when nothing is refused any more: what is refused is one line."""
     from waterclock.runtime.build import build  # which loads what is not needed where something is found
 
-    return build(path, chip, context, phase, prefill=prefill)
+    return build(path, chip, context, phase, prefill=prefill, accepted=accepted)
 
 
 def _model_sha256(path: Path) -> str:
@@ -163,9 +177,12 @@ def _why_not(key: CompileKey) -> str:
     before = nearest(key, [found for path in paths if path.suffix == KEY_SUFFIX and (found := read_key(path))])
     if before is None:
         return "this model has not been compiled before"
-    told = key.differences(before) or ("what was compiled has been removed",)
-    more = len(told) - SHOWN_DIFFERENCES
-    return ", ".join(told[:SHOWN_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
+    changes = key.differences(before)
+    if not changes:
+        return "what was compiled before has been removed"
+    more = len(changes) - SHOWN_DIFFERENCES
+    shown = ", ".join(changes[:SHOWN_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
+    return f"it has not been compiled like this before ({shown})"
 
 
 def _check_is_of(bundle: Bundle, key: CompileKey, folder: Path) -> None:

@@ -10,12 +10,10 @@ Nothing is used before its hash and its shape are checked.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,45 +22,23 @@ from safetensors.numpy import save as save_tensors
 from waterclock.atomic import new_folder
 from waterclock.chip import Chip
 from waterclock.compiler.deployment import Deployment, blank_images, end_of
-from waterclock.compiler.explain import Explanation
 from waterclock.errors import InputError, WaterclockError
 from waterclock.frontends.graph import ModelConfig
 from waterclock.frontends.tokenizer import Tokenizer
 from waterclock.isa.plain import from_plain, to_plain
-from waterclock.isa.program import Object, Program, Space
+from waterclock.isa.program import Program, Space
 from waterclock.isa.program_file import Manifest as ProgramManifest
 from waterclock.isa.program_file import program_from_arrays, program_to_arrays
-from waterclock.runtime.bundle import Bundle, Origin
+from waterclock.runtime.bundle import Bundle
+from waterclock.runtime.manifest import FORMAT_VERSION, Manifest, ProgramEntry, manifest_bytes, read_manifest
 from waterclock.runtime.tensor_file import Place, anywhere, file_sha256, read_tensors
-from waterclock.runtime.usage import KIND_BY_SPACE, capacities
 
-FORMAT_VERSION = 2
 MANIFEST, MEMORY, PROGRAMS, TOKENIZER = FILES = (
     "manifest.json", "memory.safetensors", "programs.safetensors", "tokenizer.json"
 )  # fmt: skip
 SUMS = "SHA256SUMS"
+MAKE_ONE = "compile writes one: waterclock compile MODEL -o DIR"
 Tensors = Mapping[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class ProgramEntry:
-    """A program without its arrays, and where its cycles go."""
-
-    program: ProgramManifest
-    explanation: Explanation
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Everything about a bundle but its arrays and its tokenizer."""
-
-    format_version: int
-    origin: Origin
-    config: ModelConfig
-    chip: Chip
-    max_context: int
-    objects: tuple[Object, ...]
-    programs: tuple[ProgramEntry, ...]
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> str:
@@ -87,8 +63,7 @@ def load_bundle(folder: Path, *, late: bool = False) -> Bundle:
     sums, contents = _read(folder / SUMS), {name: _read(folder / name) for name in (MANIFEST, TOKENIZER)}
     found = {name: _sha256(data) for name, data in contents.items()}
     _check_sums(folder, sums, found)
-    manifest = _manifest(contents[MANIFEST], folder / MANIFEST)
-    _check_objects(manifest, folder / MANIFEST)
+    manifest = read_manifest(contents[MANIFEST], folder / MANIFEST)
     with ThreadPoolExecutor(1) as reader:  # weights are read and hashed while the rest is looked at
         images = reader.submit(_images, folder, manifest.chip, sums)
         programs, found[PROGRAMS] = _tensors(folder / PROGRAMS, sums, anywhere)
@@ -134,7 +109,7 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
     )
     images = {"mem": (deployment.mem, Space.MEM), "reram": (deployment.reram, Space.RERAM)}
     return {
-        MANIFEST: json.dumps(to_plain(manifest), indent=1, ensure_ascii=False).encode() + b"\n",
+        MANIFEST: manifest_bytes(manifest),
         MEMORY: save_tensors(
             {
                 name: np.ascontiguousarray(image[:, : end_of(deployment.objects, space)])
@@ -169,33 +144,13 @@ def _read(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
+    folder = path.parent
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "there is no such folder"
+        return InputError(f"{folder}: {what}, expected a compiled folder; {MAKE_ONE}")
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path.parent}: is no deployment, {path.name} is missing; compile writes one")
+        return InputError(f"{folder}: is no deployment, {path.name} is missing; {MAKE_ONE}")
     return InputError(f"{path}: cannot be read: {error.strerror}")
-
-
-def _manifest(data: bytes, path: Path) -> Manifest:
-    try:
-        plain = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
-    version = cast(dict[str, Any], plain).get("format_version") if isinstance(plain, dict) else None
-    if version != FORMAT_VERSION:
-        raise InputError(f"{path}: format_version = {version!r}: must be {FORMAT_VERSION}")
-    try:
-        return from_plain(Manifest, plain, "manifest")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def _check_objects(manifest: Manifest, path: Path) -> None:
-    """InputError for an object that lies in no memory of the chip."""
-    slices, capacity = manifest.chip.slice_by_name, capacities(manifest.chip)
-    for obj in (*manifest.objects, *(obj for entry in manifest.programs for obj in entry.program.objects)):
-        is_there = obj.slice in slices and slices[obj.slice].kind is KIND_BY_SPACE[obj.space]
-        end = obj.base + (obj.num_layers - 1) * obj.stride + obj.size
-        if not is_there or min(obj.base, obj.size, obj.stride, obj.num_layers - 1) < 0 or end > capacity[obj.space]:
-            raise InputError(f"{path}: object {obj.name!r} lies in no memory of the chip: {obj.slice!r}, {obj.base}")
 
 
 def _tensors(path: Path, sums: bytes, place: Place) -> tuple[Tensors, str]:

@@ -13,16 +13,16 @@ from waterclock.errors import InputError
 from waterclock.frontends.graph import ModelConfig
 from waterclock.isa.program import Program
 from waterclock.runtime.bundle import Phase, silent
+from waterclock.runtime.cache import every_issue
 from waterclock.runtime.device import decode_program
 from waterclock.runtime.energy import Bill, Line
-from waterclock.runtime.llm import DEFAULT_CHIP, open_bundle
+from waterclock.runtime.llm import CACHE, DEFAULT_CHIP, open_bundle
 from waterclock.runtime.speed import speed
 from waterclock.runtime.usage import usage
 from waterclock.silicon.energy import Constant, EnergyConstants, load_energy_constants
 from waterclock.silicon.roofline import ModelReads
 from waterclock.silicon.token_energy import Counted, Work
 from waterclock.simulator.energy import Activity, count_activities
-from waterclock.simulator.link import link
 
 KEYS_AND_VALUES = 2
 
@@ -57,7 +57,8 @@ def token_work(model: str, chip: Chip | None, context: int | None, phase: Phase 
     own = given if is_twin else deployment.chip
     program = decode_program(deployment)
     phase("linking")
-    bill = Bill(deployment.chip, count_activities(link(program, deployment.chip)), load_energy_constants())
+    counts = count_activities(every_issue(program, deployment.chip, CACHE))
+    bill = Bill(deployment.chip, counts, load_energy_constants())
     about = f"{program.name} of {deployment.config.name} on {own.name}"
     return TokenWork(
         chip=own,

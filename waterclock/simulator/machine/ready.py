@@ -14,8 +14,9 @@ from waterclock.simulator.link import Linked
 from waterclock.simulator.machine.columns import TERM_COLUMNS
 from waterclock.simulator.machine.kernels.products import LINK_COLUMNS
 from waterclock.simulator.machine.ops import COLUMNS
+from waterclock.simulator.machine.recorder import record
 from waterclock.simulator.machine.stretches import Stretch
-from waterclock.simulator.machine.tape import Tape, record
+from waterclock.simulator.machine.tape import Tape
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
