@@ -90,13 +90,27 @@ def test_constants_that_nothing_can_be_computed_with_are_refused(run, tmp_path: 
 def test_export_shows_class_distance_and_arithmetic(run) -> None:
     code, out, err = run("chip", "export", "h20", "demonstrator")
     assert (code, err) == (0, "") and "not legal advice" in out
-    assert "0.987 of it" in out and "licence required" in out and "no: tpp >= 4800" in out
+    assert "0.987 of it" in out and "licence required" in out and "tpp >= 4800: no (0.493)" in out
+    assert "tpp 2,368 tops*bit" in out and "2025-01, that exception: transistors < 30: unknown" in out
     code, out, _ = run("chip", "export", "a100", "--rules", "2023-10", "--json")
     (item,) = json.loads(out)["items"]
     assert item["rules"]["2023-10"]["class"] == "controlled (3A090.a)"
     assert item["rules"]["2023-10"]["binds"] == {
         "threshold": "tpp >= 4800", "value": 4992.0, "holds": True, "ratio": 1.04
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("node, said", [(28, "not presumed"), (14, "transistors < 30: yes")])
+def test_export_says_whether_an_exception_is_open(run, node: int, said: str) -> None:
+    _, out, _ = run("chip", "export", "demonstrator", "--rules", "2025-01", "--set", f"node_nm={node}")
+    assert said in out
+
+
+def test_export_is_drawn(run, tmp_path: Path) -> None:
+    picture = tmp_path / "export.svg"
+    code, _, err = run("chip", "export", "h20", "b200-sxm", "ascend-910c", "--picture", str(picture))
+    text = picture.read_text()
+    assert (code, err) == (0, "") and "presumption of denial" in text and "undetermined: needs io_GBps_bidir" in text
 
 
 def test_export_of_all_says_what_is_missing(run) -> None:
@@ -164,6 +178,9 @@ def test_macros_explains_what_differs(run) -> None:
         (["cost", "tiny", "--constants", "none.toml"], "none.toml: No such file"),
         (["export"], "name a chip or an accelerator"),
         (["export", "nothing"], "no accelerator 'nothing'"),
+        (["export", "nothing"], "(chips: demonstrator, groq-tsp, narrow, tiny or the path of a .toml file)"),
+        (["export", "ascend-910b"], "'ascend-910b': is it ascend-910b-orig-row or ascend-910b1-b2-b3?"),
+        (["export", "h100", "--picture", "x.pdf"], "must end in .svg or .png"),
         (["export", "h100", "--rules", "1999"], "--rules 1999: must be 2022-10"),
         (["export", "h100", "--set", "lanes=8"], "h100 is no chip that can be changed"),
         (["export", "h100", "h20", "--why", "x"], "name one chip or accelerator"),

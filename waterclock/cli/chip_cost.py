@@ -1,7 +1,6 @@
 """`waterclock chip cost`, `chip calibration` and `chip macros`: what a chip takes on silicon."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from waterclock.cli.app import AsJson, Changes, ChipName, chip_of
 from waterclock.cli.chip import chip_app
 from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
+from waterclock.cli.pictures import PicturesOption, draw_all
 from waterclock.cli.terminal import print_rows
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ YieldOption = Annotated[
 VolumeOption = Annotated[int, typer.Option("--volume", help="chips that share what is spent once")]
 SpareLanes = Annotated[int, typer.Option("--spare-superlanes", help="spare superlanes of 16 lanes")]
 SpareMxm = Annotated[int, typer.Option("--spare-mxm", help="spare MXM slices")]
-PicturesOption = Annotated[list[Path] | None, typer.Option("--picture", metavar="FILE", help="draw it: *.svg or *.png")]
 
 
 def plan_of(defects: str, yield_model: str, volume: int, spare_superlanes: int = 0, spare_mxm: int = 0) -> "Plan":
@@ -64,6 +63,8 @@ def chip_cost(
     from waterclock.errors import InputError
     from waterclock.silicon.chip_sheet import ChipSheet
     from waterclock.silicon.constants import load_constants
+    from waterclock.silicon.floorplan import floorplan
+    from waterclock.silicon.pictures import die
 
     if not 0 < load <= 100:
         raise InputError(f"--load {load:g}: must be above 0 and at most 100 percent")
@@ -71,24 +72,13 @@ def chip_cost(
     sheet = ChipSheet(chip_of(name, changes), load_constants(constants), plan, load)
     for figure in [sheet.sheet[name] for name in why or []] + [sheet.cost.chip]:
         sheet.sheet.interval(figure)  # what can't be computed is refused before anything is drawn or printed
-    _draw(sheet, picture or [])
+    draw_all(picture or [], lambda: die(floorplan(sheet.area)))
     if why:
         print_why(sheet.sheet, why, as_json=as_json)
     elif as_json:
         print(json.dumps(_record(sheet), indent=2))
     else:
         _print(sheet)
-
-
-def _draw(sheet: "ChipSheet", paths: list[Path]) -> None:
-    from waterclock.atomic import write_atomically
-    from waterclock.silicon import pictures
-    from waterclock.silicon.floorplan import floorplan
-
-    for path in paths:
-        pictures.check_pictures(path)
-    for path in paths:
-        write_atomically(path, pictures.rendered(pictures.die(floorplan(sheet.area)), path.suffix))
 
 
 def _record(sheet: "ChipSheet") -> dict[str, Any]:

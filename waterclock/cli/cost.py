@@ -9,7 +9,16 @@ import typer
 from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
 from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, plan_of
 from waterclock.cli.chip_export import classes
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
+from waterclock.cli.figures import (
+    ConstantsOption,
+    WhyOption,
+    figure_record,
+    number,
+    print_figures,
+    print_why,
+    typical_text,
+)
+from waterclock.cli.pictures import check_files, draw_all
 from waterclock.cli.terminal import print_rows, progress
 from waterclock.errors import InputError
 
@@ -47,9 +56,12 @@ def cost(
     constants: ConstantsOption = None,
     why: WhyOption = None,
     tornado: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="draw what moves the cost most: *.svg or *.png")
+        list[Path] | None,
+        typer.Option("--tornado", metavar="FILE", help="draw what moves the cost most: *.svg or *.png"),
     ] = None,
-    bars: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the costs: *.svg or *.png")] = None,
+    bars: Annotated[
+        list[Path] | None, typer.Option("--bars", metavar="FILE", help="draw the costs: *.svg or *.png")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a million tokens cost: electricity, chip, host, facility, from the schedule that the simulator runs."""
@@ -61,14 +73,16 @@ def cost(
     if not 0 < utilisation <= 100:
         raise InputError(f"--utilisation {utilisation:g}: must be above 0 and at most 100 percent")
     plan, known = plan_of(defects, yield_model, volume), load_constants(constants)
-    _check(beside or [], batch or [], [path for path in (tornado, bars) if path])
+    _check(beside or [], batch or [])
+    check_files([*(tornado or ()), *(bars or ())])
     with progress() as phase:
         work = token_work(model, chosen_chip(chip, changes), context, phase)
     rooflines = _rooflines(work, beside, batch or list(BATCHES), known)
     sheet = TokenSheet(ChipSheet(work.chip, known, plan), work.work, utilisation, rooflines)
     for figure in [sheet.sheet[name] for name in why or []] + [sheet.cost.total]:
         sheet.sheet.interval(figure)  # what can't be computed is refused before anything is drawn or printed
-    _draw(sheet, tornado, bars)
+    draw_all(tornado or [], lambda: _tornado(sheet))
+    draw_all(bars or [], lambda: _bars(sheet))
     if why:
         print_why(sheet.sheet, why, as_json=as_json)
     elif as_json:
@@ -77,11 +91,9 @@ def cost(
         _print(sheet, work)
 
 
-def _check(beside: list[str], batch: list[int], paths: list[Path]) -> None:
+def _check(beside: list[str], batch: list[int]) -> None:
     """What can be refused before the work."""
-    from waterclock.atomic import check_writable
     from waterclock.silicon.market import accelerator
-    from waterclock.silicon.pictures import check_pictures
 
     for name in beside:
         if name != NONE:
@@ -89,9 +101,6 @@ def _check(beside: list[str], batch: list[int], paths: list[Path]) -> None:
     for one in batch:
         if one < 1:
             raise InputError(f"--batch {one}: must be at least 1")
-    for path in paths:
-        check_pictures(path)
-        check_writable(path)
 
 
 def _rooflines(work: "TokenWork", beside: list[str] | None, batches: list[int], constants: Any) -> "list[Roofline]":
@@ -102,15 +111,6 @@ def _rooflines(work: "TokenWork", beside: list[str] | None, batches: list[int], 
     named = [] if beside == [NONE] else [accelerator(name) for name in beside or []]
     chosen = named if beside else comparable()
     return [Roofline(one, work.reads, batch, constants) for one in chosen for batch in dict.fromkeys(batches)]
-
-
-def _draw(sheet: "TokenSheet", tornado: Path | None, bars: Path | None) -> None:
-    from waterclock.atomic import write_atomically
-    from waterclock.silicon.pictures import rendered
-
-    for path, draw in ((tornado, _tornado), (bars, _bars)):
-        if path:
-            write_atomically(path, rendered(draw(sheet), path.suffix))
 
 
 def _tornado(sheet: "TokenSheet") -> "Draw":
@@ -194,10 +194,10 @@ def _print_beside(sheet: "TokenSheet") -> None:
     for one in sheet.costs:
         total = sheet.sheet.interval(one.total)
         parts = (number(sheet.sheet.interval(figure).typical) for figure in one.parts.values())
-        rate, joules = (sheet.sheet.interval(figure).typical for figure in (one.server.rate, one.energy))
+        rate, joules = (typical_text(sheet.sheet.interval(figure)) for figure in (one.server.rate, one.energy))
         rented = sheet.rented.get(one.server.name)
         rent = number(sheet.sheet.interval(rented).typical) if rented else ""
         interval = f"{number(total.low)} to {number(total.high)}"
-        rows.append((one.server.name, number(rate), number(joules), *parts, number(total.typical), interval, rent))
+        rows.append((one.server.name, rate, joules, *parts, number(total.typical), interval, rent))
     parts = tuple(sheet.cost.parts)
     print_rows(rows, header=("server", "tokens/s", "J/token", *parts, "usd/Mtoken", "interval", "rented"))

@@ -11,7 +11,7 @@ from waterclock.cli.terminal import print_rows
 
 if TYPE_CHECKING:
     from waterclock.silicon.figure import Figure
-    from waterclock.silicon.sheet import Sheet
+    from waterclock.silicon.sheet import Interval, Sheet
 
 WhyOption = Annotated[
     list[str] | None,
@@ -33,13 +33,30 @@ def number(value: float) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (DIGITS - 1) else f"{rounded:.12g}"
 
 
+def whole_number(value: float) -> str:
+    """What is certain, with every digit before the point."""
+    return f"{value:,.0f}" if 10 ** (DIGITS - 1) <= abs(value) < 1e12 else number(value)
+
+
+def typical_text(interval: "Interval") -> str:
+    """The typical value: to four digits where it is uncertain."""
+    return number(interval.typical) if interval.low < interval.high else whole_number(interval.typical)
+
+
+def interval_text(interval: "Interval") -> str:
+    """A value with its bounds, which what is certain has none of."""
+    if interval.low == interval.high:
+        return typical_text(interval)
+    return f"{number(interval.typical)} ({number(interval.low)} to {number(interval.high)})"
+
+
 def figure_rows(sheet: "Sheet", figures: Iterable["Figure"]) -> list[tuple[str, ...]]:
-    """A row for each figure, under HEADER."""
+    """A row for each figure, under HEADER; what is certain has no bounds."""
     rows: list[tuple[str, ...]] = []
     for figure in figures:
         interval = sheet.interval(figure)
-        bounds = (number(bound) for bound in (interval.typical, interval.low, interval.high))
-        rows.append((figure.name, *bounds, str(figure.unit), figure.meaning))
+        bounds = (number(interval.low), number(interval.high)) if interval.low < interval.high else ("", "")
+        rows.append((figure.name, typical_text(interval), *bounds, str(figure.unit), figure.meaning))
     return rows
 
 
@@ -76,12 +93,9 @@ def _why_lines(sheet: "Sheet", name: str) -> Iterator[str]:
 
 
 def _value(sheet: "Sheet", figure: "Figure") -> str:
-    interval = sheet.interval(figure)
+    value, bracket, bounds = interval_text(sheet.interval(figure)).partition(" (")
     unit = f" {figure.unit}" if str(figure.unit) else ""
-    text = f"{number(interval.typical)}{unit}"
-    if interval.low == interval.high:
-        return text
-    return f"{text} ({number(interval.low)} to {number(interval.high)})"
+    return f"{value}{unit}{bracket}{bounds}"
 
 
 def _why_record(sheet: "Sheet", name: str) -> dict[str, Any]:
