@@ -10,7 +10,7 @@ from waterclock.cli.app import AsJson, Changes, chip_of
 from waterclock.cli.chip import chip_app
 from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, plan_of
 from waterclock.cli.chip_export import classes
-from waterclock.cli.figures import ConstantsOption, figure_record, interval_text
+from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, interval_text, print_why_of_each
 from waterclock.cli.pictures import draw_all
 from waterclock.cli.terminal import print_rows
 from waterclock.errors import InputError
@@ -28,6 +28,7 @@ def chip_compare(
     yield_model: YieldOption = "negative-binomial",
     volume: VolumeOption = 100_000,
     constants: ConstantsOption = None,
+    why: WhyOption = None,
     bars: Annotated[
         list[Path] | None, typer.Option("--bars", metavar="FILE", help="draw areas by part: *.svg or *.png")
     ] = None,
@@ -43,6 +44,9 @@ def chip_compare(
     sheets = [ChipSheet(chip_of(name, changes), known, plan) for name in names]
     _check_names(sheets)
     draw_all(bars or [], lambda: _draw(sheets))
+    if why:
+        print_why_of_each({sheet.chip.name: sheet.sheet for sheet in sheets}, why, as_json=as_json)
+        return
     if as_json:
         print(json.dumps({sheet.chip.name: _record(sheet) for sheet in sheets}, indent=2))
         return

@@ -1,4 +1,4 @@
-"""`waterclock chip cost`, `chip calibration` and `chip macros`: what a chip takes on silicon."""
+"""`waterclock chip cost`: what a chip takes on silicon."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,9 +7,8 @@ import typer
 
 from waterclock.cli.app import AsJson, Changes, ChipName, chip_of
 from waterclock.cli.chip import chip_app
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
+from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, print_figures, print_why
 from waterclock.cli.pictures import PicturesOption, draw_all
-from waterclock.cli.terminal import print_rows
 
 if TYPE_CHECKING:
     from waterclock.silicon.chip_sheet import ChipSheet
@@ -96,64 +95,3 @@ def _print(sheet: "ChipSheet") -> None:
         print_figures(values, figures, title)
     for warning in warnings:
         print(f"\nwarning: {warning}")
-
-
-@chip_app.command("calibration")
-def calibration(constants: ConstantsOption = None, as_json: AsJson = False) -> None:
-    """Compare the model's gates with those that synthesis counted, unit by unit, for each report that ships."""
-    from dataclasses import asdict
-
-    from waterclock.silicon.calibration import compared, reports
-    from waterclock.silicon.constants import load_constants
-
-    found = {report.name: (report, list(compared(report, load_constants(constants)))) for report in reports()}
-    if as_json:
-        plain = {
-            name: {"is_used": report.is_used, "units": [{**asdict(line), "factor": line.factor} for line in lines]}
-            for name, (report, lines) in found.items()
-        }
-        print(json.dumps(plain, indent=2))
-        return
-    for name, (report, lines) in found.items():
-        print(f"{name}: {'constants of the model come from it' if report.is_used else 'not used for the model'}")
-        rows = [
-            (line.unit, number(line.synthesised), number(line.model.typical), number(line.synthesised_mm2),
-             number(line.model_mm2), f"{line.factor:.2f}")
-            for line in lines
-        ]  # fmt: skip
-        node = f"mm2 at {report.chip.node_nm} nm"
-        header = ("unit", "gates, synthesised", "model", f"{node}, synthesised", "model", "model / synthesised")
-        print_rows(rows, header=header)
-        print()
-
-
-@chip_app.command("macros")
-def chip_macros(
-    name: ChipName,
-    changes: Changes = None,
-    constants: ConstantsOption = None,
-    why: WhyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put an MXM beside published compute-in-memory macros: operations a joule and a square millimetre."""
-    from waterclock.silicon.area import ChipArea
-    from waterclock.silicon.constants import load_constants
-    from waterclock.silicon.fields import Fields
-    from waterclock.silicon.mxm_modes import MxmModes, compared
-
-    modes = MxmModes(ChipArea(Fields(chip_of(name, changes)), load_constants(constants)))
-    sheet = modes.sheet
-    if why:
-        print_why(sheet, why, as_json=as_json)
-        return
-    lines = compared(modes)
-    if as_json:
-        print(json.dumps([line.record() for line in lines], indent=2))
-        return
-    rows = [line.row() for line in lines]
-    print_rows(
-        rows, header=("mode", "figure", "model", "macros", "number", "native", "at 8 x 8 bits", "model / median")
-    )
-    for line in lines:
-        if line.explanation:
-            print(f"\n{line.mode}, {line.unit}: factor {line.factor:.2f}: {line.explanation}")

@@ -8,7 +8,14 @@ import typer
 
 from waterclock.cli.app import AsJson, Changes, chip_of
 from waterclock.cli.chip import chip_app
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, print_why, typical_text, whole_number
+from waterclock.cli.figures import (
+    ConstantsOption,
+    WhyOption,
+    figure_record,
+    print_why_of_each,
+    typical_text,
+    whole_number,
+)
 from waterclock.cli.pictures import PicturesOption, draw_all
 from waterclock.cli.terminal import print_rows
 from waterclock.errors import InputError
@@ -56,7 +63,7 @@ def chip_export(
         item.subject(sheet)  # what can't be computed is refused before anything is printed
     draw_all(picture or [], lambda: _draw(sheets, sets))
     if why:
-        _print_why(sheets, why, as_json)
+        print_why_of_each({item.name: sheet for item, sheet in sheets}, why, as_json=as_json)
     elif as_json:
         print(json.dumps({"note": DISCLAIMER, "items": [_record(*one, sets) for one in sheets]}, indent=2))
     else:
@@ -94,12 +101,6 @@ def _draw(sheets: "list[tuple[Exported, Sheet]]", sets: "list[RuleSet]") -> "Dra
             said = f"{found.result} ({_said(found.binding)})" if found.binding else found.result
             rows.append(Distanced(f"{item.name}, {rules.name}", ratio, said, found.result == rules.otherwise))
     return distances(rows, "export control: what binds, over its limit")
-
-
-def _print_why(sheets: "list[tuple[Exported, Sheet]]", why: list[str], as_json: bool) -> None:
-    if len(sheets) != 1:
-        raise InputError("--why: name one chip or accelerator")
-    print_why(sheets[0][1], why, as_json=as_json)
 
 
 def classes(item: "Exported", sheet: "Sheet", rules: "RuleSet") -> "tuple[Classification, tuple[str, ...]]":

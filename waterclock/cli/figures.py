@@ -1,7 +1,7 @@
 """How commands show figures: tables with bounds, plain records, and where each figure is from."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,10 +76,32 @@ def print_why(sheet: "Sheet", names: Sequence[str], *, as_json: bool) -> None:
     for name in names:
         sheet[name]
     if as_json:
-        print(json.dumps({name: _why_record(sheet, name) for name in names}, indent=2))
+        print(json.dumps(_why_records(sheet, names), indent=2))
         return
+    _print_why(sheet, names)
+
+
+def print_why_of_each(sheets: "Mapping[str, Sheet]", names: Sequence[str], *, as_json: bool) -> None:
+    """The same of several sheets, by what each is of. InputError for the name of none on any."""
+    for name in names:
+        if all(name not in sheet.by_name for sheet in sheets.values()):
+            next(iter(sheets.values()))[name]
+    asked = {title: [name for name in names if name in sheet.by_name] for title, sheet in sheets.items()}
+    if as_json:
+        print(json.dumps({title: _why_records(sheets[title], own) for title, own in asked.items()}, indent=2))
+        return
+    for title, own in asked.items():
+        print(f"{title}:")
+        _print_why(sheets[title], own)
+
+
+def _print_why(sheet: "Sheet", names: Sequence[str]) -> None:
     for name in names:
         print("\n".join(_why_lines(sheet, name)))
+
+
+def _why_records(sheet: "Sheet", names: Sequence[str]) -> dict[str, Any]:
+    return {name: _why_record(sheet, name) for name in names}
 
 
 def _why_lines(sheet: "Sheet", name: str) -> Iterator[str]:
