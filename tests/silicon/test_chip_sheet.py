@@ -38,8 +38,9 @@ def test_every_figure_ends_at_sources_and_lies_in_its_interval(name: str) -> Non
     for figure in sheet.leaves:
         assert isinstance(figure.origin, Leaf) and figure.origin.source and figure.meaning
     for figure in sheet.by_name.values():
-        interval = sheet.interval(figure)
-        assert interval.low <= interval.typical <= interval.high
+        interval, (p10, p90) = sheet.interval(figure), sheet.likely(figure)
+        assert interval.low <= p10 <= interval.typical * (1 + 1e-12) and interval.typical * (1 - 1e-12) <= p90  # floats
+        assert p90 <= interval.high
         assert np.isfinite([interval.low, interval.high]).all()
 
 

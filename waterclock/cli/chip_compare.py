@@ -109,5 +109,5 @@ def _draw(sheets: "list[ChipSheet]") -> "Draw":
             for kind, one in area.slices.items()
         }
         parts["overhead"] = values.interval(area.die).typical - sum(parts.values())
-        found.append(Stack(sheet.chip.name, parts, values.interval(area.die)))
+        found.append(Stack(sheet.chip.name, parts, values.interval(area.die), values.likely(area.die)))
     return stacks(found, "area of the die", "mm^2")

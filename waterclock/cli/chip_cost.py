@@ -7,7 +7,7 @@ import typer
 
 from waterclock.cli.app import AsJson, Changes, ChipName, chip_of
 from waterclock.cli.chip import chip_app
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, print_figures, print_why
+from waterclock.cli.figures import ABOUT_BOUNDS, ConstantsOption, WhyOption, figure_record, print_figures, print_why
 from waterclock.cli.pictures import PicturesOption, draw_all
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _record(sheet: "ChipSheet") -> dict[str, Any]:
 def _print(sheet: "ChipSheet") -> None:
     sections, warnings, values = sheet.sections, sheet.warnings, sheet.sheet
     print(f"{sheet.chip.name} at {sheet.chip.node_nm} nm: what each figure is from, says --why FIGURE")
+    print(ABOUT_BOUNDS)
     for title, figures in sections.items():
         print_figures(values, figures, title)
     for warning in warnings:

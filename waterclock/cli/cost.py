@@ -10,6 +10,8 @@ from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFold
 from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, plan_of
 from waterclock.cli.chip_export import classes
 from waterclock.cli.figures import (
+    ABOUT_BOUNDS,
+    HEADER,
     ConstantsOption,
     WhyOption,
     figure_record,
@@ -129,7 +131,7 @@ def _bars(sheet: "TokenSheet") -> "Draw":
     for one in sheet.costs:
         parts = {part: sheet.sheet.interval(figure).typical for part, figure in one.parts.items()}
         label = one.server.name if one is sheet.cost else f"{one.server.name} (roofline)"
-        found.append(Stack(label, parts, sheet.sheet.interval(one.total)))
+        found.append(Stack(label, parts, sheet.sheet.interval(one.total), sheet.sheet.likely(one.total)))
     return stacks(found, "dollars a million tokens", str(sheet.cost.total.unit))
 
 
@@ -174,6 +176,7 @@ def _print(sheet: "TokenSheet", work: "TokenWork") -> None:
     print(f"{work.work.about}: {work.work.length_cycles:,} cycles a token, {share}")
     if work.is_twin:
         print("schedule of its twin, whose weights are in ReRAM tiles that are sensed in one cycle, as SRAM is")
+    print(ABOUT_BOUNDS)
     for title, figures in sheet.sections.items():
         print_figures(sheet.sheet, figures, title)
     _print_beside(sheet)
@@ -197,7 +200,7 @@ def _print_beside(sheet: "TokenSheet") -> None:
         rate, joules = (typical_text(sheet.sheet.interval(figure)) for figure in (one.server.rate, one.energy))
         rented = sheet.rented.get(one.server.name)
         rent = number(sheet.sheet.interval(rented).typical) if rented else ""
-        interval = f"{number(total.low)} to {number(total.high)}"
-        rows.append((one.server.name, rate, joules, *parts, number(total.typical), interval, rent))
-    parts = tuple(sheet.cost.parts)
-    print_rows(rows, header=("server", "tokens/s", "J/token", *parts, "usd/Mtoken", "interval", "rented"))
+        bounds = map(number, (total.low, *sheet.sheet.likely(one.total), total.high))
+        rows.append((one.server.name, rate, joules, *parts, number(total.typical), *bounds, rent))
+    parts, bounds = tuple(sheet.cost.parts), HEADER[2:6]
+    print_rows(rows, header=("server", "tokens/s", "J/token", *parts, "usd/Mtoken", *bounds, "rented"))

@@ -21,7 +21,10 @@ ConstantsOption = Annotated[
     Path | None,
     typer.Option("--constants", metavar="FILE", help="a TOML file of constants that replace those that ship"),
 ]
-HEADER = ("figure", "typical", "low", "high", "unit", "what it is")
+HEADER = ("figure", "typical", "low", "10 %", "90 %", "high", "unit", "what it is")
+ABOUT_BOUNDS = (
+    "low and high: every constant at its worst at once; 10 and 90 %: of draws in which constants err independently"
+)
 DIGITS = 4
 
 
@@ -55,7 +58,8 @@ def figure_rows(sheet: "Sheet", figures: Iterable["Figure"]) -> list[tuple[str, 
     rows: list[tuple[str, ...]] = []
     for figure in figures:
         interval = sheet.interval(figure)
-        bounds = (number(interval.low), number(interval.high)) if interval.low < interval.high else ("", "")
+        ends = (interval.low, *sheet.likely(figure), interval.high)
+        bounds = map(number, ends) if interval.low < interval.high else ("",) * len(ends)
         rows.append((figure.name, typical_text(interval), *bounds, str(figure.unit), figure.meaning))
     return rows
 
@@ -137,8 +141,8 @@ def _why_record(sheet: "Sheet", name: str) -> dict[str, Any]:
 
 
 def _plain(sheet: "Sheet", figure: "Figure") -> dict[str, Any]:
-    interval = sheet.interval(figure)
+    interval, (p10, p90) = sheet.interval(figure), sheet.likely(figure)
     return {
-        "typical": interval.typical, "low": interval.low, "high": interval.high, "unit": str(figure.unit),
-        "meaning": figure.meaning,
+        "typical": interval.typical, "low": interval.low, "p10": p10, "p90": p90, "high": interval.high,
+        "unit": str(figure.unit), "meaning": figure.meaning,
     }  # fmt: skip

@@ -31,11 +31,12 @@ Draw = Callable[[Any, Any], None]
 
 @dataclass(frozen=True)
 class Stack:
-    """A bar: its parts, and the interval of all of it."""
+    """A bar: its parts, and of all of it the interval and where it lies in most draws."""
 
     label: str
     parts: Mapping[str, float]
     interval: Interval
+    likely: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,12 @@ def stacks(bars: Sequence[Stack], title: str, unit: str) -> Draw:
                 value = bar.parts[name]
                 axes.barh(row, value, left=left, color=colour, edgecolor="#333", label=name if not row else None)
                 left += value
-            axes.plot([bar.interval.low, bar.interval.high], [row + 0.28] * 2, color="#333", linewidth=1.2)
+            axes.plot([bar.interval.low, bar.interval.high], [row + 0.28] * 2, color="#333", linewidth=0.8)
+            axes.plot(bar.likely, [row + 0.28] * 2, color="#333", linewidth=2.4)
             axes.annotate(f"{bar.interval.typical:.3g}", (left, row), (3, 0), textcoords="offset points", fontsize=7,
                           va="center")  # fmt: skip
         axes.set_yticks(range(len(bars)), [bar.label for bar in reversed(bars)], fontsize=8)
-        axes.set_xlabel(f"{unit}; the line is the interval", fontsize=8)
+        axes.set_xlabel(f"{unit}; thin: the interval, thick: 80 % of draws", fontsize=8)
         axes.set_title(title, fontsize=10)
         axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
         figure.set_size_inches(9, 1.8 + 0.4 * len(bars))

@@ -5,7 +5,7 @@ each leaf stands at the end that makes the figure smallest, all at once; its hig
 that is, follows from the formulas (`waterclock.silicon.directions`); for a leaf that works both ways, by moving it
 alone while the others are typical. A leaf that a formula uses twice moves as one, so x - x is 0. For figures that rise
 or fall with each leaf this is the exact range, and it contains the figure for every combination; nothing is assumed of
-how likely that is, or of independence.
+how likely that is, or of independence. `likely` says how much narrower a figure would be if all erred independently.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ import numpy as np
 from waterclock.errors import InputError
 from waterclock.silicon.directions import directions
 from waterclock.silicon.figure import Figure, Formula, Leaf, Values, shown
+from waterclock.silicon.likely import NUM_DRAWS, drawn, likely
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ class Sheet:
         alone = self._alone[figure] / figure.unit.factor
         return Interval(min(low, alone.min()), float(alone[0]), max(high, alone.max()))
 
+    def likely(self, figure: Figure) -> tuple[float, float]:
+        """Between which values a figure lies in most draws, if its leaves err independently; within its interval."""
+        interval = self.interval(figure)
+        low, high = likely(self._draws[figure] / figure.unit.factor)
+        return max(low, interval.low), min(high, interval.high)
+
     def swings(self, figure: Figure) -> list[Swing]:
         """Every uncertain leaf that moves the figure, the one that moves it most first."""
         alone = self._alone[figure] / figure.unit.factor
@@ -120,14 +127,21 @@ class Sheet:
     def sampled(self, fraction_by_leaf: Mapping[str, Values]) -> Mapping[str, Values]:
         """All figures by name, in their units, with leaves at these fractions between low and high (typical if not
         named): what intervals are checked with."""
-        num_samples = len(next(iter(fraction_by_leaf.values())))
+        found = self._at(fraction_by_leaf, len(next(iter(fraction_by_leaf.values()))))
+        return {name: found[figure] / figure.unit.factor for name, figure in self.by_name.items()}
+
+    @cached_property
+    def _draws(self) -> Mapping[Figure, Values]:
+        return self._at({figure.name: drawn(figure) for figure in self.uncertain}, NUM_DRAWS)
+
+    def _at(self, fraction_by_leaf: Mapping[str, Values], num_samples: int) -> Mapping[Figure, Values]:
+        """In base units."""
         moved = {
             figure: (origin.low + fraction_by_leaf[figure.name] * (origin.high - origin.low)) * figure.unit.factor
             for figure, origin in _leaves(self.uncertain)
             if figure.name in fraction_by_leaf
         }
-        found = self._computed(moved, num_samples)
-        return {name: found[figure] / figure.unit.factor for name, figure in self.by_name.items()}
+        return self._computed(moved, num_samples)
 
     def _computed(self, moved: Mapping[Figure, Values], num_values: int) -> Mapping[Figure, Values]:
         """Every figure in base units, given the leaves that are not typical."""
