@@ -85,6 +85,13 @@ def test_pictures_are_written(run, tmp_path: Path) -> None:
     assert b"<svg" in svg.read_bytes() and png.read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_floorplan_is_in_json_too(run) -> None:
+    _, out, _ = run("chip", "cost", "tiny", "--json")
+    plan = json.loads(out)["floorplan"]
+    boxes = sum(box["width"] * box["height"] for box in plan["boxes_mm"])
+    assert boxes == pytest.approx(plan["width_mm"] * plan["height_mm"], rel=1e-9)  # sums of floats
+
+
 def test_own_constants_move_figures(run, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text(

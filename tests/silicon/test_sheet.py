@@ -76,6 +76,14 @@ def test_a_whole_typical_does_not_round_its_bounds() -> None:
     assert Sheet([found]).interval(found).high == 1.3
 
 
+def test_a_leaf_that_works_both_ways_stands_at_the_end_that_the_others_make_it() -> None:
+    """(a + b) / (a + 9) falls with a where b is above 9, which it is not at its low."""
+    low, one_more = one("low b", 5, 20, 30), A + 9
+    found = named((A + low) / one_more)
+    interval = Sheet([found]).interval(found)
+    assert (interval.low, interval.high) == pytest.approx((6 / 10, 31 / 10), rel=1e-12)  # floats
+
+
 def test_a_leaf_that_a_maximum_hides_counts_at_the_ends() -> None:
     """10 to 30 hides 9 to 40 while both are typical."""
     low, high = one("low", 10, 20, 30), one("hidden", 9, 19, 40)

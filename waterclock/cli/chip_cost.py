@@ -81,9 +81,12 @@ def chip_cost(
 
 
 def _record(sheet: "ChipSheet") -> dict[str, Any]:
+    from waterclock.silicon.floorplan import floorplan
+
     return {
         "chip": {"name": sheet.chip.name, "sha256": sheet.chip.sha256, "node_nm": sheet.chip.node_nm},
         **{title: figure_record(sheet.sheet, figures) for title, figures in sheet.sections.items()},
+        "floorplan": floorplan(sheet.area).record(),
         "warnings": list(sheet.warnings),
     }
 

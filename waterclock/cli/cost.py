@@ -154,7 +154,7 @@ def _record(sheet: "TokenSheet", work: "TokenWork") -> dict[str, Any]:
         },
         "rented": {name: figure_record(sheet.sheet, [figure]) for name, figure in sheet.rented.items()},
         "tornado": [{"constant": s.leaf.name, "at_low": s.at_low, "at_high": s.at_high} for s in swings],
-        "warnings": list(sheet.chip.warnings),
+        "warnings": list(sheet.warnings),
     }
 
 
@@ -184,6 +184,8 @@ def _print(sheet: "TokenSheet", work: "TokenWork") -> None:
     swings = sheet.sheet.swings(sheet.cost.total)[:TORNADO_ROWS]
     rows = [(s.leaf.name, number(s.at_low), number(s.at_high), s.leaf.meaning) for s in swings]
     print_rows(rows, header=("constant", "at its low", "at its high", "what it is"))
+    for warning in sheet.warnings:
+        print(f"\nwarning: {warning}")
     print("\nExport control")
     print_rows([(rules, " or ".join((found, *others))) for rules, found, others in _classes(sheet)])
     print(f"{DISCLAIMER} The arithmetic: waterclock chip export {work.chip.name}")

@@ -86,7 +86,7 @@ class ChipCost:
 
     @cached_property
     def wafer(self) -> Figure:
-        price = self.constants.at(self.area.chip.node_nm, "wafer.price") * WAFER
+        price = self._at_node("wafer.price") * WAFER
         if not self.area.chip.mxm.num_reram_tiles:
             return price.named("cost.wafer", "usd", "a processed wafer")
         return (price * (1 + self.constants["wafer.reram_adder"])).named(
@@ -110,8 +110,7 @@ class ChipCost:
 
     @cached_property
     def once(self) -> Figure:
-        node_nm = self.area.chip.node_nm
-        spent = self.constants.at(node_nm, "mask_set") + self.constants.at(node_nm, "design")
+        spent = self._at_node("mask_set") + self._at_node("design")
         return spent.named("cost.once", "usd", "spent once: masks, design and its software")
 
     @cached_property
@@ -119,13 +118,22 @@ class ChipCost:
         return leaf("plan.chips", "chips that are made", "", self.plan.num_chips, "option --volume")
 
     @cached_property
+    def masks(self) -> Figure:
+        return (self._at_node("mask_set") / self.num_chips).named("cost.masks", "usd", "a chip's share of the masks")
+
+    @cached_property
+    def design(self) -> Figure:
+        share = self._at_node("design") / self.num_chips
+        return share.named("cost.design", "usd", "a chip's share of design and software")
+
+    @cached_property
     def chip(self) -> Figure:
-        cost = self.packaged + self.once / self.num_chips
+        cost = self.packaged + self.masks + self.design
         return cost.named("cost.chip", "usd", "a chip with its share of what is spent once")
 
     @cached_property
     def samples(self) -> Figure:
-        weeks = self.constants.at(self.area.chip.node_nm, "fab_time") + self.constants["package.time"]
+        weeks = self._at_node("fab_time") + self.constants["package.time"]
         return weeks.named("time.samples", "week", "from tape-out to the first samples")
 
     @cached_property
@@ -144,9 +152,13 @@ class ChipCost:
     def figures(self) -> Sequence[Figure]:
         """What is printed, in its order."""
         return (
-            self.die, self.reticle, self.gross, self.die_yield, self.wafer, self.good_die, self.test, self.packaged,
-            self.once, self.chip, self.samples, self.volume,
+            self.die, self.reticle, self.gross, self.die_yield, self.wafer, self.good_die, self.test,
+            self.constants["package.price"], self.packaged, self.once, self.masks, self.design, self.chip,
+            self.samples, self.volume,
         )  # fmt: skip
+
+    def _at_node(self, name: str) -> Figure:
+        return self.constants.at(self.area.chip.node_nm, name)
 
     @cached_property
     def _critical_mxm(self) -> Figure:

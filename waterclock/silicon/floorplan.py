@@ -5,8 +5,9 @@ parts lie in it from top to bottom. Overhead (pads, grid, channels) is spread ov
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
+from typing import Any
 
 from waterclock.chip import Chip
 from waterclock.silicon.area import ChipArea
@@ -44,6 +45,11 @@ class Floorplan:
     height: float
     boxes: tuple[Box, ...]
     runs: tuple[Run, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Plain values, in millimetres."""
+        boxes = [{**asdict(box), "part": box.part.value} for box in self.boxes]
+        return {"width_mm": self.width, "height_mm": self.height, "boxes_mm": boxes}
 
 
 def floorplan(area: ChipArea) -> Floorplan:

@@ -2,9 +2,10 @@
 
 **What an interval means.** Every uncertain leaf lies between its low and its high. A figure's low is its value where
 each leaf stands at the end that makes the figure smallest, all at once; its high the same for the largest. Which end
-that is, follows from the formulas (`waterclock.silicon.directions`); for a leaf that works both ways, by moving it
-alone while the others are typical. A leaf that a formula uses twice moves as one, so x - x is 0. For figures that rise
-or fall with each leaf this is the exact range, and it contains the figure for every combination; nothing is assumed of
+that is, follows from the formulas (`waterclock.silicon.directions`); leaves that work both ways are moved from end to
+end, one after the other, until none of them alone makes it smaller. A leaf that a formula uses twice moves as one, so
+x - x is 0. For figures that rise or fall with each leaf this is the exact range, and it contains the figure for every
+combination; for the others tests draw combinations and find each inside. Nothing is assumed of
 how likely that is, or of independence. `likely` says how much narrower a figure would be if all erred independently.
 """
 
@@ -15,7 +16,8 @@ from functools import cached_property
 import numpy as np
 
 from waterclock.errors import InputError
-from waterclock.silicon.directions import directions
+from waterclock.silicon.corners import climbed
+from waterclock.silicon.directions import BOTH, Signs, directions
 from waterclock.silicon.figure import Figure, Formula, Leaf, Values, shown
 from waterclock.silicon.likely import NUM_DRAWS, drawn, likely
 
@@ -106,12 +108,24 @@ class Sheet:
 
     @cached_property
     def _ends(self) -> Mapping[Figure, tuple[float, float]]:
-        """Of each named figure, in its unit, the value where every leaf stands at the end that lowers or raises it."""
+        """Of each named figure, in its unit, its least and its most."""
         named = [figure for figure in self._order if figure.name]
-        alone = np.array([self._alone[figure] for figure in named])
         typical = {figure: float(values[0]) for figure, values in self._alone.items()}
-        all_signs = directions(self._order, self.uncertain, typical)
-        signs = np.array([all_signs[figure] for figure in named])
+        found_signs = directions(self._order, self.uncertain, typical)
+        signs = np.array([found_signs[figure] for figure in named])
+        moved = self._corners(named, signs)
+        found = self._computed(moved, 2 * len(named))
+        ends = {figure: found[figure][[i, i + len(named)]] for i, figure in enumerate(named)}
+        ends |= self._climbed([i for i in range(len(named)) if BOTH in signs[i]], named, signs, moved)
+        return {
+            figure: (float(low / figure.unit.factor), float(high / figure.unit.factor))
+            for figure, (low, high) in ends.items()
+        }
+
+    def _corners(self, named: Sequence[Figure], signs: Signs) -> dict[Figure, Values]:
+        """Every leaf at the end that lowers each of these figures, then at that which raises each; where it does both,
+        at what does so alone."""
+        alone = np.array([self._alone[figure] for figure in named])
         moved: dict[Figure, Values] = {}
         for i, (figure, origin) in enumerate(_leaves(self.uncertain)):
             ends = np.array([origin.typical, origin.low, origin.high]) * figure.unit.factor
@@ -120,9 +134,23 @@ class Sheet:
             least = np.select([rises, falls], [ends[1], ends[2]], ends[tried.argmin(axis=1)])
             most = np.select([rises, falls], [ends[2], ends[1]], ends[tried.argmax(axis=1)])
             moved[figure] = np.concatenate([least, most])
-        found = self._computed(moved, 2 * len(named))
-        pairs = ((figure, found[figure][[i, i + len(named)]] / figure.unit.factor) for i, figure in enumerate(named))
-        return {figure: (float(ends.min()), float(ends.max())) for figure, ends in pairs}
+        return moved
+
+    def _climbed(
+        self, chosen: Sequence[int], named: Sequence[Figure], signs: Signs, corners: Mapping[Figure, Values]
+    ) -> dict[Figure, Values]:
+        """The ends, in base units, of those figures that some leaves move both ways."""
+        places = np.array([*chosen, *(i + len(named) for i in chosen)], np.intp)
+        side = np.repeat([-1.0, 1.0], len(chosen))
+        own = [named[i] for i in chosen] * 2
+        twofold = [one for i, one in enumerate(_leaves(self.uncertain)) if (signs[list(chosen), i] == BOTH).any()]
+
+        def height(moved: Mapping[Figure, Values]) -> Values:
+            found = self._computed(moved, len(own))
+            return side * np.array([found[figure][place] for place, figure in enumerate(own)])
+
+        ends = side * climbed(twofold, {leaf: values[places] for leaf, values in corners.items()}, height)
+        return {named[i]: ends[[place, place + len(chosen)]] for place, i in enumerate(chosen)}
 
     def sampled(self, fraction_by_leaf: Mapping[str, Values]) -> Mapping[str, Values]:
         """All figures by name, in their units, with leaves at these fractions between low and high (typical if not
