@@ -36,7 +36,7 @@ NONE = "none"
 BATCHES = (1, 64)
 ROOFLINE_NOTE = (
     "accelerators of the catalog: time by roofline over a measured efficiency of larger models, weights and cache in "
-    "int8; not simulated"
+    "int8; not simulated. Theirs is the price of sale, the chip's what it costs to make"
 )
 
 
