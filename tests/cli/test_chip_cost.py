@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.whys import assert_ends_at_sources, figure_names, trees
 from waterclock.chip import load
 from waterclock.silicon.calibration import reports
 from waterclock.silicon.chip_sheet import ChipSheet
@@ -38,16 +39,32 @@ def test_cost_as_json_is_the_sheet(run, sheet: ChipSheet) -> None:
             assert shown["unit"] == str(figure.unit)
 
 
-def test_every_printed_figure_can_be_asked_why(run, sheet: ChipSheet) -> None:
-    names = [figure.name for figures in sheet.sections.values() for figure in figures]
-    code, out, _ = run("chip", "cost", "tiny", *(word for name in names for word in ("--why", name)))
-    assert code == 0
-    for name in names:
-        assert f"{name}: " in out
-    code, out, _ = run("chip", "cost", "tiny", "--json", "--why", "cost.good_die")
-    tree = json.loads(out)["cost.good_die"]
-    for record in tree.values():
-        assert record.get("source") or all(name in tree for name in record["inputs"])
+SAYING_FIGURES = {
+    "cost": ["cost", "tiny"],
+    "cost of a chip with spares": ["cost", "demonstrator", "--spare-mxm", "1", "--spare-superlanes", "1"],
+    "cost of a chip of SRAM": ["cost", str(EXAMPLES / "sram14.toml"), "--yield", "murphy"],
+    "export": ["export", "tiny", "groq-tsp", "h20", "--all"],
+    "compare": ["compare", "demonstrator", "groq-tsp", str(EXAMPLES / "sram14.toml")],
+    "yield": ["yield", "665.6", "--node", "7", "--reported", "20"],
+    "macros": ["macros", "demonstrator"],
+    "macros of a chip without ReRAM": ["macros", "groq-tsp"],
+    "calibration": ["calibration"],
+}
+"""Every command that prints figures; `waterclock cost` has its own test."""
+
+
+@pytest.mark.parametrize("name", SAYING_FIGURES)
+def test_every_figure_of_every_command_ends_at_leaves_with_a_source(run, name: str) -> None:
+    arguments = SAYING_FIGURES[name]
+    _, out, _ = run("chip", *arguments, "--json")
+    names = figure_names(json.loads(out))
+    code, out, err = run("chip", *arguments, "--json", *(word for name in names for word in ("--why", name)))
+    assert (code, err) == (0, "") and len(names) > 8
+    asked = set(names)
+    for figure, tree in trees(json.loads(out)):
+        asked.discard(figure)
+        assert_ends_at_sources(figure, tree)
+    assert not asked
 
 
 def test_options_change_what_they_say(run) -> None:
@@ -66,6 +83,13 @@ def test_pictures_are_written(run, tmp_path: Path) -> None:
     code, _, err = run("chip", "cost", "tiny", "--picture", str(svg), "--picture", str(png))
     assert (code, err) == (0, "")
     assert b"<svg" in svg.read_bytes() and png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_floorplan_is_in_json_too(run) -> None:
+    _, out, _ = run("chip", "cost", "tiny", "--json")
+    plan = json.loads(out)["floorplan"]
+    boxes = sum(box["width"] * box["height"] for box in plan["boxes_mm"])
+    assert boxes == pytest.approx(plan["width_mm"] * plan["height_mm"], rel=1e-9)  # sums of floats
 
 
 def test_own_constants_move_figures(run, tmp_path: Path) -> None:
@@ -90,13 +114,27 @@ def test_constants_that_nothing_can_be_computed_with_are_refused(run, tmp_path: 
 def test_export_shows_class_distance_and_arithmetic(run) -> None:
     code, out, err = run("chip", "export", "h20", "demonstrator")
     assert (code, err) == (0, "") and "not legal advice" in out
-    assert "0.987 of it" in out and "licence required" in out and "no: tpp >= 4800" in out
+    assert "0.987 of it" in out and "licence required" in out and "tpp >= 4800: no (0.493)" in out
+    assert "tpp 2,368 tops*bit" in out and "2025-01, that exception: transistors < 30: unknown" in out
     code, out, _ = run("chip", "export", "a100", "--rules", "2023-10", "--json")
     (item,) = json.loads(out)["items"]
     assert item["rules"]["2023-10"]["class"] == "controlled (3A090.a)"
     assert item["rules"]["2023-10"]["binds"] == {
         "threshold": "tpp >= 4800", "value": 4992.0, "holds": True, "ratio": 1.04
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("node, said", [(28, "not presumed"), (14, "transistors < 30: yes")])
+def test_export_says_whether_an_exception_is_open(run, node: int, said: str) -> None:
+    _, out, _ = run("chip", "export", "demonstrator", "--rules", "2025-01", "--set", f"node_nm={node}")
+    assert said in out
+
+
+def test_export_is_drawn(run, tmp_path: Path) -> None:
+    picture = tmp_path / "export.svg"
+    code, _, err = run("chip", "export", "h20", "b200-sxm", "ascend-910c", "--picture", str(picture))
+    text = picture.read_text()
+    assert (code, err) == (0, "") and "presumption of denial" in text and "undetermined: needs io_GBps_bidir" in text
 
 
 def test_export_of_all_says_what_is_missing(run) -> None:
@@ -143,7 +181,8 @@ def test_macros_explains_what_differs(run) -> None:
     assert code == 0 and "digital SRAM" in out and "factor" in out
     code, out, _ = run("chip", "macros", "demonstrator", "--json")
     for line in json.loads(out):
-        assert bool(line["explanation"]) != (0.5 <= line["factor"] <= 2)
+        (factor,) = (one["typical"] for name, one in line["figures"].items() if ".over." in name)
+        assert bool(line["explanation"]) != (0.5 <= factor <= 2)
 
 
 @pytest.mark.parametrize("command", ["cost", "chip cost", "chip compare"])
@@ -169,15 +208,23 @@ def test_the_help_says_what_pictures_need(run, command: str) -> None:
         (["cost", "tiny", "--constants", "none.toml"], "none.toml: No such file"),
         (["export"], "name a chip or an accelerator"),
         (["export", "nothing"], "no accelerator 'nothing'"),
+        (["export", "nothing"], "(chips: demonstrator, groq-tsp, narrow, tiny or the path of a .toml file)"),
+        (["export", "ascend-910b"], "'ascend-910b': is it ascend-910b-orig-row or ascend-910b1-b2-b3?"),
+        (["export", "h100", "--picture", "x.pdf"], "must end in .svg or .png"),
         (["export", "h100", "--rules", "1999"], "--rules 1999: must be 2022-10"),
         (["export", "h100", "--set", "lanes=8"], "h100 is no chip that can be changed"),
-        (["export", "h100", "h20", "--why", "x"], "name one chip or accelerator"),
+        (["export", "h100", "h20", "--why", "h10.tpp"], "no such figure; did you mean h100-sxm5-80gb.tpp"),
+        (["compare", "tiny", "narrow", "--why", "die.are"], "no such figure; did you mean die.area"),
+        (["calibration", "--why", "factor.al"], "no such figure; did you mean factor.a"),
         (["compare", "tiny"], "name at least two chips"),
         (["compare", "tiny", "tiny"], "two chips are called tiny"),
-        (["yield", "0", "--node", "14"], "MM2 0: must be above 0"),
-        (["yield", "859", "--node", "14"], "MM2 859: must be above 0 and at most 858"),
-        (["yield", "725", "--node", "14", "--width", "34"], "--width 34: must be above 0 and at most 33"),
+        (["yield", "0", "--node", "14"], "MM2 0: must be 0.01"),
+        (["yield", "859", "--node", "14"], "MM2 859: must be 0.01 to 858"),
+        (["yield", "725", "--node", "14", "--width", "34"], "--width 34: must be 0.01 to 33"),
         (["yield", "725", "--node", "13"], "node_nm = 13"),
+        (["yield", "1e-9", "--node", "14"], "MM2 1e-09: must be 0.01 to 858"),
+        (["yield", "100", "--node", "14", "--width", "0.1"], "the height left 1000: must be 0.01 to 33"),
+        (["yield", "725", "--node", "14", "--width", "0"], "--width 0: must be"),
         (["yield", "725", "--node", "14", "--reported", "nan"], "--reported nan"),
         (["macros", "none"], "no chip 'none'"),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.whys import assert_ends_at_sources, figure_names, trees
 from waterclock.runtime.bundle import Bundle
 
 
@@ -36,16 +37,16 @@ def test_the_table_says_what_was_simulated_and_what_was_not(run, folder: Path) -
     assert code == 0 and "roofline" not in out
 
 
-def test_every_printed_figure_can_be_asked_why(run, folder: Path) -> None:
+def test_every_figure_ends_at_leaves_with_a_source(run, folder: Path) -> None:
+    """Those beside the chip and those of the tornado too."""
     _, out, _ = run("cost", str(folder), "--json")
     record = json.loads(out)
-    names = [name for title in ("Chip", "Energy of a token", "Cost of a token") for name in record[title]]
-    names += [name for one in record["beside"].values() for name in one if name != "time"]
+    names = [*figure_names(record), *(one["constant"] for one in record["tornado"])]
     code, out, _ = run("cost", str(folder), "--json", *(word for name in names for word in ("--why", name)))
-    assert code == 0
-    for tree in json.loads(out).values():
-        for figure in tree.values():
-            assert figure.get("source") or (figure["formula"] and all(name in tree for name in figure["inputs"]))
+    found = dict(trees(json.loads(out)))
+    assert code == 0 and set(found) == set(names) and len(names) > 50
+    for figure, tree in found.items():
+        assert_ends_at_sources(figure, tree)
 
 
 def test_pictures_are_written(run, folder: Path, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ WRITTEN = {
     "chip show --toml": Written("chip show tiny --toml OUT", "out.toml", must_be_new=True),
     "chip compare --bars": Written("chip compare demonstrator groq-tsp --bars OUT", "out.svg"),
     "chip cost --picture": Written("chip cost demonstrator --picture OUT", "out.svg"),
+    "chip export --picture": Written("chip export demonstrator h100 --picture OUT", "out.png"),
     "cost --bars": Written("cost FOLDER --bars OUT", "out.svg"),
     "cost --tornado": Written("cost FOLDER --tornado OUT", "out.png"),
     "rtl emit --output": Written("rtl emit -o OUT", "new", needs_rtl=True, must_be_new=True),

@@ -10,6 +10,7 @@ from waterclock.errors import InputError
 from waterclock.frontends.graph import Graph
 from waterclock.runtime.bundle import Bundle
 from waterclock.runtime.energy import Bill
+from waterclock.runtime.speed import speed
 from waterclock.runtime.token_work import check_room, model_reads, needs_twin, token_work, twin
 from waterclock.runtime.usage import usage
 from waterclock.silicon.chip_sheet import ChipSheet
@@ -33,6 +34,8 @@ def test_counted_energy_is_the_bill(folder: Path, bundle: Bundle) -> None:
     for bound in ("low", "typical", "high"):
         assert getattr(interval, bound) == pytest.approx(getattr(total, f"{bound}_aj") / 1e12, rel=1e-12)
     assert work.work.length_cycles == program.length_cycles and not work.is_twin
+    rate = sheet.sheet.interval(sheet.energy.tokens).typical
+    assert rate == pytest.approx(speed(bundle.deployment, program).tokens_per_s, rel=1e-12)  # floats
 
 
 def test_weights_of_the_real_model(smollm2_quantized: Graph) -> None:

@@ -38,8 +38,9 @@ def test_every_figure_ends_at_sources_and_lies_in_its_interval(name: str) -> Non
     for figure in sheet.leaves:
         assert isinstance(figure.origin, Leaf) and figure.origin.source and figure.meaning
     for figure in sheet.by_name.values():
-        interval = sheet.interval(figure)
-        assert interval.low <= interval.typical <= interval.high
+        interval, (p10, p90) = sheet.interval(figure), sheet.likely(figure)
+        assert interval.low <= p10 <= interval.typical * (1 + 1e-12) and interval.typical * (1 - 1e-12) <= p90  # floats
+        assert p90 <= interval.high
         assert np.isfinite([interval.low, interval.high]).all()
 
 
@@ -53,14 +54,15 @@ def test_why_reaches_a_leaf_from_every_printed_figure(demonstrator: ChipSheet) -
             assert leaves and all(one.origin.source for one in leaves if isinstance(one.origin, Leaf))
 
 
-def test_samples_of_all_constants_lie_in_the_intervals(demonstrator: ChipSheet) -> None:
+@pytest.mark.parametrize("name", CHIPS)
+def test_samples_of_all_constants_lie_in_the_intervals(name: str) -> None:
     """500 draws of all leaves at once, half of them at corners."""
-    sheet, rng = demonstrator.sheet, np.random.default_rng(1)
+    sheet, rng = sheet_of(load(name)).sheet, np.random.default_rng(1)
     draws = {figure.name: np.concatenate([rng.random(250), rng.integers(0, 2, 250)]) for figure in sheet.uncertain}
-    for name, values in sheet.sampled(draws).items():
-        interval = sheet.interval(sheet[name])
+    for figure, values in sheet.sampled(draws).items():
+        interval = sheet.interval(sheet[figure])
         slack = 1e-9 * max(abs(interval.low), abs(interval.high))  # floats, summed in another order
-        assert values.min() >= interval.low - slack and values.max() <= interval.high + slack, name
+        assert values.min() >= interval.low - slack and values.max() <= interval.high + slack, figure
 
 
 def test_the_demonstrator_is_as_large_as_its_design(demonstrator: ChipSheet) -> None:
@@ -159,6 +161,26 @@ def test_a_chip_beyond_all_measure_has_figures_and_a_warning() -> None:
     sheet = sheet_of(load("demonstrator").with_fields({"lanes": 1024, "layout.num_mem_west": 256}))
     assert sheet.sheet.interval(sheet.cost.good_die).low > 0 and sheet.sheet.interval(sheet.cost.gross).low == 1
     assert any("scanner" in one for one in sheet.warnings)
+
+
+def test_the_longest_hop_has_the_interval_of_the_widest_slice() -> None:
+    """The most of a maximum is the most of its inputs, whichever is widest while all are typical."""
+    changed = load("tiny").with_fields({"clock_mhz": 2000, "layout.num_mem_west": 4})
+    sheet = sheet_of(changed).sheet
+    widths = [sheet.interval(one).high for name, one in sheet.by_name.items() if name.startswith("die.width.")]
+    widest, wire = sheet.interval(sheet["die.widest_slice"]), sheet.interval(sheet["timing.wire"])
+    assert widest.high == pytest.approx(max(widths), rel=1e-12)  # floats
+    register = 6 * 13 * 1.4
+    hop = sheet.interval(sheet["timing.stream"])
+    assert hop.high == pytest.approx(widest.high * wire.high + register, rel=1e-12)  # floats
+
+
+@pytest.mark.parametrize("name", [name for name in CHIPS if load(name).lanes % 16 == 0])
+def test_spares_of_both_kinds_can_be_chosen_together(name: str) -> None:
+    """Of 8 superlanes and 8 MXM slices two coefficients are -72, and are no two figures of one name."""
+    spared = [typical(sheet_of(load(name), Plan(spare_mxm=n, spare_superlanes=m)), "yield.die")
+              for n, m in ((0, 0), (1, 1), (2, 2), (3, 3))]  # fmt: skip
+    assert spared == sorted(spared) and spared[0] < spared[-1] < 100
 
 
 @pytest.mark.parametrize("spares", [(3, 0), (0, 3), (3, 3)])

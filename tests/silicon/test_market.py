@@ -8,7 +8,7 @@ import pytest
 
 from waterclock.errors import InputError
 from waterclock.silicon.constants import load_constants
-from waterclock.silicon.figure import Leaf
+from waterclock.silicon.figure import Confidence, Leaf
 from waterclock.silicon.market import UNIT_BY_COLUMN, accelerator, accelerator_of, accelerators
 from waterclock.silicon.roofline import ModelReads, Roofline, comparable, missing_columns
 from waterclock.silicon.sheet import Sheet
@@ -31,8 +31,23 @@ def test_an_accelerator_is_found_by_name_slug_or_beginning() -> None:
     assert accelerator("H100-SXM5-80GB") is accelerator("h100-sxm5-80gb") is accelerator("h100")
     with pytest.raises(InputError, match="no accelerator 'h2000'"):
         accelerator("h2000")
-    with pytest.raises(InputError, match="no accelerator 'tpu'; did you mean"):
+    with pytest.raises(InputError, match="accelerator 'tpu': is it tpu-v5e or tpu-v6e-trillium or tpu-v7-ironwood"):
         accelerator("tpu")
+
+
+def test_a_source_of_its_own_says_how_well_a_number_is_founded() -> None:
+    """The operations of the Ascend 910B are its reported TPP over 8 bits, its links nobody's word."""
+    one = accelerator("ascend-910b1")
+    founded = {"int8_or_fp8_TOPS": Confidence.DERIVED, "io_GBps_bidir": Confidence.REMEMBERED,
+               "mem_GB": Confidence.SOURCED}  # fmt: skip
+    for column, confidence in founded.items():
+        origin = one[column].origin
+        assert isinstance(origin, Leaf) and origin.confidence is confidence
+
+
+def test_a_price_that_is_a_range_has_bounds() -> None:
+    origin = accelerator("h20")["price_usd"].origin
+    assert isinstance(origin, Leaf) and (origin.low, origin.typical, origin.high) == (10_000, 12_000, 13_000)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ def drawings() -> dict[str, Draw]:
     sheet = ChipSheet(load("tiny"), load_constants())
     swings = sheet.sheet.swings(sheet.area.die)[:10]
     bars = [
-        Stack("one", {"a": 1.0, "b": 2.0}, Interval(2, 3, 5)),
-        Stack("two", {"a": 2.0, "b": 0.5}, Interval(2, 2.5, 3)),
+        Stack("one", {"a": 1.0, "b": 2.0}, Interval(2, 3, 5), (2.5, 4)),
+        Stack("two", {"a": 2.0, "b": 0.5}, Interval(2, 2.5, 3), (2.2, 2.8)),
     ]
     return {
         "tornado": tornado(swings, sheet.sheet.interval(sheet.area.die).typical, "area", "mm^2"),

@@ -76,9 +76,36 @@ def test_a_whole_typical_does_not_round_its_bounds() -> None:
     assert Sheet([found]).interval(found).high == 1.3
 
 
+def test_a_leaf_that_works_both_ways_stands_at_the_end_that_the_others_make_it() -> None:
+    """(a + b) / (a + 9) falls with a where b is above 9, which it is not at its low."""
+    low, one_more = one("low b", 5, 20, 30), A + 9
+    found = named((A + low) / one_more)
+    interval = Sheet([found]).interval(found)
+    assert (interval.low, interval.high) == pytest.approx((6 / 10, 31 / 10), rel=1e-12)  # floats
+
+
 def test_a_leaf_that_a_maximum_hides_counts_at_the_ends() -> None:
     """10 to 30 hides 9 to 40 while both are typical."""
     low, high = one("low", 10, 20, 30), one("hidden", 9, 19, 40)
     found = named(1 / maximum(low, high))
     interval = Sheet([found]).interval(found)
     assert (interval.low, interval.typical, interval.high) == (1 / 40, 1 / 20, 1 / 10)
+
+
+def test_most_draws_of_a_leaf_lie_around_its_typical_value() -> None:
+    """A tenth of the draws below 1 * 2^0.2, a tenth above 2 * 2^0.8; tolerance that of 4,096 draws."""
+    found = named(A + 0)
+    low, high = Sheet([found]).likely(found)
+    assert low == pytest.approx(2**0.2, rel=0.02) and high == pytest.approx(2 * 2**0.8, rel=0.02)
+    found = named(one("from zero", 0, 1, 1) + 0)
+    assert Sheet([found]).likely(found) == pytest.approx((0.2, 1), rel=0.05)
+
+
+def test_a_leaf_is_drawn_alike_whatever_stands_beside_it_and_draws_err_apart() -> None:
+    alone, both, ratio = named(A + 0, "alone"), named(A + B, "both"), named(A / A, "ratio")
+    assert Sheet([alone]).likely(alone) == Sheet([both, alone]).likely(alone)
+    sheet = Sheet([both, ratio])
+    low, high = sheet.likely(both)
+    interval = sheet.interval(both)
+    assert interval.low < low < interval.typical < high < interval.high
+    assert sheet.likely(ratio) == (1, 1)

@@ -104,6 +104,15 @@ def test_by_hand(demonstrator: TokenSheet) -> None:
         assert value(name) == pytest.approx(dollars, rel=1e-12), name
 
 
+def test_a_program_that_cannot_be_cooled_is_warned_of(demonstrator: TokenSheet) -> None:
+    assert demonstrator.warnings == ()
+    counted = tuple(replace(one, count=one.count * 100_000) for one in demonstrator.work.counted)
+    hot = replace(demonstrator, work=replace(demonstrator.work, counted=counted))
+    assert hot.warnings == ("launch after launch the die takes more power than can be cooled",)
+    fast = ChipSheet(load("demonstrator").with_fields({"clock_mhz": 1200}), load_constants())
+    assert any("clock of 1,200 MHz" in one for one in replace(demonstrator, chip=fast).warnings)
+
+
 def test_more_use_makes_tokens_cheaper_and_more_chips_dearer(demonstrator: TokenSheet) -> None:
     half, full = demonstrator, sheet_of("demonstrator", 100)
     assert _total(full.cost, full) < _total(half.cost, half)

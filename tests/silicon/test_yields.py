@@ -26,8 +26,10 @@ def typical(figure: Figure) -> float:
     [
         (725, 29, 14, 68, ("0.57", "0.52"), ("103", "112")),
         (800, None, 28, 60, ("0.58", "0.69"), ("83", "70")),
-        # The worked case prints 1,058 for the last; the formula that it states gives 1,057.09.
+        # The worked case prints 1,058 for the last; the formula that it states gives 1,057.08. No rounding on the way
+        # gives 1,058, an area that was rounded to 814 does.
         (814, None, 5, 59, ("0.42", "0.27"), ("679", "1057")),
+        (814.4, None, 5, 59, ("0.42", "0.27"), ("679", "1058")),
     ],
 )
 def test_worked_cases(

@@ -10,13 +10,15 @@ from waterclock.cli.app import AsJson, Changes, chip_of
 from waterclock.cli.chip import chip_app
 from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, plan_of
 from waterclock.cli.chip_export import classes
-from waterclock.cli.figures import ConstantsOption, figure_record, number
+from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, interval_text, print_why_of_each
+from waterclock.cli.pictures import draw_all
 from waterclock.cli.terminal import print_rows
 from waterclock.cli.written import picture_option
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
     from waterclock.silicon.chip_sheet import ChipSheet
+    from waterclock.silicon.pictures import Draw
 
 
 @chip_app.command("compare")
@@ -27,7 +29,8 @@ def chip_compare(
     yield_model: YieldOption = "negative-binomial",
     volume: VolumeOption = 100_000,
     constants: ConstantsOption = None,
-    bars: Annotated[Path | None, picture_option("--bars", "draw areas by part")] = None,
+    why: WhyOption = None,
+    bars: Annotated[list[Path] | None, picture_option("--bars", "draw areas by part")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put chips side by side: area, power at full load, clock, yield, dollars, weeks and export class."""
@@ -39,8 +42,10 @@ def chip_compare(
     plan, known = plan_of(defects, yield_model, volume), load_constants(constants)
     sheets = [ChipSheet(chip_of(name, changes), known, plan) for name in names]
     _check_names(sheets)
-    if bars:
-        _draw(sheets, bars)
+    draw_all(bars, lambda: _draw(sheets))
+    if why:
+        print_why_of_each({sheet.chip.name: sheet.sheet for sheet in sheets}, why, as_json=as_json)
+        return
     if as_json:
         print(json.dumps({sheet.chip.name: _record(sheet) for sheet in sheets}, indent=2))
         return
@@ -69,16 +74,8 @@ def _names(sheets: "list[ChipSheet]") -> list[tuple[str, str]]:
 
 
 def _cells(sheet: "ChipSheet") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for figures in sheet.sections.values():
-        for figure in figures:
-            interval = sheet.sheet.interval(figure)
-            found[figure.name] = (
-                f"{number(interval.typical)} ({number(interval.low)} to {number(interval.high)})"
-                if interval.low < interval.high
-                else number(interval.typical)
-            )
-    return found
+    figures = (figure for figures in sheet.sections.values() for figure in figures)
+    return {figure.name: interval_text(sheet.sheet.interval(figure)) for figure in figures}
 
 
 def _export_rows(sheets: "list[ChipSheet]") -> list[tuple[str, list[str]]]:
@@ -100,9 +97,8 @@ def _record(sheet: "ChipSheet") -> dict[str, Any]:
     return {**figures, "export": export, "warnings": list(sheet.warnings)}
 
 
-def _draw(sheets: "list[ChipSheet]", path: Path) -> None:
-    from waterclock.atomic import write_atomically
-    from waterclock.silicon.pictures import Stack, rendered, stacks
+def _draw(sheets: "list[ChipSheet]") -> "Draw":
+    from waterclock.silicon.pictures import Stack, stacks
 
     found: list[Stack] = []
     for sheet in sheets:
@@ -112,5 +108,5 @@ def _draw(sheets: "list[ChipSheet]", path: Path) -> None:
             for kind, one in area.slices.items()
         }
         parts["overhead"] = values.interval(area.die).typical - sum(parts.values())
-        found.append(Stack(sheet.chip.name, parts, values.interval(area.die)))
-    write_atomically(path, rendered(stacks(found, "area of the die", "mm^2"), path.suffix))
+        found.append(Stack(sheet.chip.name, parts, values.interval(area.die), values.likely(area.die)))
+    return stacks(found, "area of the die", "mm^2")

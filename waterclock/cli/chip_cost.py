@@ -1,16 +1,14 @@
-"""`waterclock chip cost`, `chip calibration` and `chip macros`: what a chip takes on silicon."""
+"""`waterclock chip cost`: what a chip takes on silicon."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from waterclock.cli.app import AsJson, Changes, ChipName, chip_of
 from waterclock.cli.chip import chip_app
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
-from waterclock.cli.terminal import print_rows
-from waterclock.cli.written import picture_option
+from waterclock.cli.figures import ABOUT_BOUNDS, ConstantsOption, WhyOption, figure_record, print_figures, print_why
+from waterclock.cli.pictures import PicturesOption, draw_all
 
 if TYPE_CHECKING:
     from waterclock.silicon.chip_sheet import ChipSheet
@@ -25,7 +23,6 @@ YieldOption = Annotated[
 VolumeOption = Annotated[int, typer.Option("--volume", help="chips that share what is spent once")]
 SpareLanes = Annotated[int, typer.Option("--spare-superlanes", help="spare superlanes of 16 lanes")]
 SpareMxm = Annotated[int, typer.Option("--spare-mxm", help="spare MXM slices")]
-PicturesOption = Annotated[list[Path] | None, picture_option("--picture", "draw it")]
 
 
 def plan_of(defects: str, yield_model: str, volume: int, spare_superlanes: int = 0, spare_mxm: int = 0) -> "Plan":
@@ -65,6 +62,8 @@ def chip_cost(
     from waterclock.errors import InputError
     from waterclock.silicon.chip_sheet import ChipSheet
     from waterclock.silicon.constants import load_constants
+    from waterclock.silicon.floorplan import floorplan
+    from waterclock.silicon.pictures import die
 
     if not 0 < load <= 100:
         raise InputError(f"--load {load:g}: must be above 0 and at most 100 percent")
@@ -72,7 +71,7 @@ def chip_cost(
     sheet = ChipSheet(chip_of(name, changes), load_constants(constants), plan, load)
     for figure in [sheet.sheet[name] for name in why or []] + [sheet.cost.chip]:
         sheet.sheet.interval(figure)  # what can't be computed is refused before anything is drawn or printed
-    _draw(sheet, picture or [])
+    draw_all(picture, lambda: die(floorplan(sheet.area)))
     if why:
         print_why(sheet.sheet, why, as_json=as_json)
     elif as_json:
@@ -81,19 +80,13 @@ def chip_cost(
         _print(sheet)
 
 
-def _draw(sheet: "ChipSheet", paths: list[Path]) -> None:
-    from waterclock.atomic import write_atomically
-    from waterclock.silicon import pictures
+def _record(sheet: "ChipSheet") -> dict[str, Any]:
     from waterclock.silicon.floorplan import floorplan
 
-    for path in paths:
-        write_atomically(path, pictures.rendered(pictures.die(floorplan(sheet.area)), path.suffix))
-
-
-def _record(sheet: "ChipSheet") -> dict[str, Any]:
     return {
         "chip": {"name": sheet.chip.name, "sha256": sheet.chip.sha256, "node_nm": sheet.chip.node_nm},
         **{title: figure_record(sheet.sheet, figures) for title, figures in sheet.sections.items()},
+        "floorplan": floorplan(sheet.area).record(),
         "warnings": list(sheet.warnings),
     }
 
@@ -101,68 +94,8 @@ def _record(sheet: "ChipSheet") -> dict[str, Any]:
 def _print(sheet: "ChipSheet") -> None:
     sections, warnings, values = sheet.sections, sheet.warnings, sheet.sheet
     print(f"{sheet.chip.name} at {sheet.chip.node_nm} nm: what each figure is from, says --why FIGURE")
+    print(ABOUT_BOUNDS)
     for title, figures in sections.items():
         print_figures(values, figures, title)
     for warning in warnings:
         print(f"\nwarning: {warning}")
-
-
-@chip_app.command("calibration")
-def calibration(constants: ConstantsOption = None, as_json: AsJson = False) -> None:
-    """Compare the model's gates with those that synthesis counted, unit by unit, for each report that ships."""
-    from dataclasses import asdict
-
-    from waterclock.silicon.calibration import compared, reports
-    from waterclock.silicon.constants import load_constants
-
-    found = {report.name: (report, list(compared(report, load_constants(constants)))) for report in reports()}
-    if as_json:
-        plain = {
-            name: {"is_used": report.is_used, "units": [{**asdict(line), "factor": line.factor} for line in lines]}
-            for name, (report, lines) in found.items()
-        }
-        print(json.dumps(plain, indent=2))
-        return
-    for name, (report, lines) in found.items():
-        print(f"{name}: {'constants of the model come from it' if report.is_used else 'not used for the model'}")
-        rows = [
-            (line.unit, number(line.synthesised), number(line.model.typical), number(line.synthesised_mm2),
-             number(line.model_mm2), f"{line.factor:.2f}")
-            for line in lines
-        ]  # fmt: skip
-        node = f"mm2 at {report.chip.node_nm} nm"
-        header = ("unit", "gates, synthesised", "model", f"{node}, synthesised", "model", "model / synthesised")
-        print_rows(rows, header=header)
-        print()
-
-
-@chip_app.command("macros")
-def chip_macros(
-    name: ChipName,
-    changes: Changes = None,
-    constants: ConstantsOption = None,
-    why: WhyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put an MXM beside published compute-in-memory macros: operations a joule and a square millimetre."""
-    from waterclock.silicon.area import ChipArea
-    from waterclock.silicon.constants import load_constants
-    from waterclock.silicon.fields import Fields
-    from waterclock.silicon.mxm_modes import MxmModes, compared
-
-    modes = MxmModes(ChipArea(Fields(chip_of(name, changes)), load_constants(constants)))
-    sheet = modes.sheet
-    if why:
-        print_why(sheet, why, as_json=as_json)
-        return
-    lines = compared(modes)
-    if as_json:
-        print(json.dumps([line.record() for line in lines], indent=2))
-        return
-    rows = [line.row() for line in lines]
-    print_rows(
-        rows, header=("mode", "figure", "model", "macros", "number", "native", "at 8 x 8 bits", "model / median")
-    )
-    for line in lines:
-        if line.explanation:
-            print(f"\n{line.mode}, {line.unit}: factor {line.factor:.2f}: {line.explanation}")

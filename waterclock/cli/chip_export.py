@@ -1,13 +1,22 @@
 """`waterclock chip export`: the class of chips and accelerators under each dated rule set, with the arithmetic."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from waterclock.cli.app import AsJson, Changes, chip_of
 from waterclock.cli.chip import chip_app
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_why
+from waterclock.cli.figures import (
+    ConstantsOption,
+    WhyOption,
+    figure_record,
+    print_why_of_each,
+    typical_text,
+    whole_number,
+)
+from waterclock.cli.pictures import PicturesOption, draw_all
 from waterclock.cli.terminal import print_rows
 from waterclock.errors import InputError
 
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
     from waterclock.silicon.constants import Constants
     from waterclock.silicon.export_control import Classification, Distance, RuleSet
     from waterclock.silicon.export_subject import Exported
+    from waterclock.silicon.figure import Figure
+    from waterclock.silicon.pictures import Draw
     from waterclock.silicon.sheet import Sheet
 
 BOUNDS = ("low", "high")
@@ -32,6 +43,7 @@ def chip_export(
     ] = None,
     constants: ConstantsOption = None,
     why: WhyOption = None,
+    picture: PicturesOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify by United States export control: which threshold binds and how far away it is. Not legal advice."""
@@ -49,8 +61,9 @@ def chip_export(
     sheets = [(item, Sheet(item.figures)) for item in items]
     for item, sheet in sheets:
         item.subject(sheet)  # what can't be computed is refused before anything is printed
+    draw_all(picture, lambda: _draw(sheets, sets))
     if why:
-        _print_why(sheets, why, as_json)
+        print_why_of_each({item.name: sheet for item, sheet in sheets}, why, as_json=as_json)
     elif as_json:
         print(json.dumps({"note": DISCLAIMER, "items": [_record(*one, sets) for one in sheets]}, indent=2))
     else:
@@ -71,13 +84,23 @@ def exported(name: str, changes: list[str] | None, constants: "Constants") -> "E
         return exported_chip(ChipArea(Fields(chip_of(name, changes)), constants))
     if changes:
         raise InputError(f"--set {changes[0]}: {name} is no chip that can be changed")
-    return exported_accelerator(accelerator(name))
+    try:
+        return exported_accelerator(accelerator(name))
+    except InputError as error:
+        raise InputError(f"{error} (chips: {', '.join(list_chips())} or the path of a .toml file)") from None
 
 
-def _print_why(sheets: "list[tuple[Exported, Sheet]]", why: list[str], as_json: bool) -> None:
-    if len(sheets) != 1:
-        raise InputError("--why: name one chip or accelerator")
-    print_why(sheets[0][1], why, as_json=as_json)
+def _draw(sheets: "list[tuple[Exported, Sheet]]", sets: "list[RuleSet]") -> "Draw":
+    from waterclock.silicon.pictures import Distanced, distances
+
+    rows: list[Distanced] = []
+    for item, sheet in sheets:
+        for rules in sets:
+            found, _ = classes(item, sheet, rules)
+            ratio = None if found.binding is None or found.binding.threshold.is_flag else found.binding.ratio
+            said = f"{found.result} ({_said(found.binding)})" if found.binding else found.result
+            rows.append(Distanced(f"{item.name}, {rules.name}", ratio, said, found.result == rules.otherwise))
+    return distances(rows, "export control: what binds, over its limit")
 
 
 def classes(item: "Exported", sheet: "Sheet", rules: "RuleSet") -> "tuple[Classification, tuple[str, ...]]":
@@ -92,39 +115,47 @@ def classes(item: "Exported", sheet: "Sheet", rules: "RuleSet") -> "tuple[Classi
 def _print(item: "Exported", sheet: "Sheet", sets: "list[RuleSet]") -> None:
     print(f"{item.name}: {', '.join(_fields(item, sheet))}\n")
     rows: list[tuple[str, ...]] = []
+    notes: list[str] = []
     for rules in sets:
         found, others = classes(item, sheet, rules)
         result = f"{found.result}; {' or '.join(others)} within the intervals" if others else found.result
-        rows.append((rules.name, result, _said(found.binding), "; ".join(_prongs(found)), rules.source))
-    print_rows(rows, header=("rules", "class", "what binds", "arithmetic", "source"))
-    for rules in sets:
-        if rules.note:
-            print(f"{rules.name}: {rules.note}")
-    print()
+        prongs = "\n".join(_prong(distances) for _, distances in found.prongs)
+        rows.append((rules.name, result, _said(found.binding), prongs))
+        notes += [f"{rules.name}: {text}" for text in (rules.source, rules.note) if text]
+        notes += [f"{rules.name}, that exception: {_prong(distances)}" for distances in found.exceptions]
+    print_rows(rows, header=("rules", "class", "what binds", "arithmetic, value over limit"))
+    print("\n".join([*notes, ""]))
 
 
 def _fields(item: "Exported", sheet: "Sheet") -> list[str]:
     from waterclock.silicon.export_control import UNIT_BY_FIELD
 
-    said: list[str] = []
-    for field in UNIT_BY_FIELD:
-        figure = item.figure_by_field.get(field)
-        said.append(f"{field} {number(sheet.interval(figure).typical) if figure else 'unknown'}")
-    return said
+    figures = {field: item.figure_by_field.get(field) for field in UNIT_BY_FIELD}
+    return [f"{field} {_value(sheet, figure) if figure else 'unknown'}" for field, figure in figures.items()]
+
+
+def _value(sheet: "Sheet", figure: "Figure") -> str:
+    return f"{typical_text(sheet.interval(figure))} {figure.unit}".rstrip()
 
 
 def _said(binding: "Distance | None") -> str:
-    if binding is None or binding.ratio is None:
+    if binding is None or binding.value is None or binding.ratio is None:
         return ""
-    return f"{binding.threshold}: {number(binding.value or 0)} is {binding.ratio:.3g} of it"
+    if binding.threshold.is_flag:
+        return f"{binding.threshold.field}: {_word(binding)}"
+    return f"{binding.threshold}: {whole_number(binding.value)} is {binding.ratio:.3g} of it"
 
 
-def _prongs(found: "Classification") -> list[str]:
-    return [" and ".join(f"{_word(one)} {one.threshold}" for one in distances) for _, distances in found.prongs]
+def _prong(distances: "Sequence[Distance]") -> str:
+    return " and ".join(f"{one.threshold}: {_word(one)}{_ratio(one)}" for one in distances)
 
 
 def _word(one: "Distance") -> str:
-    return {True: "yes:", False: "no:", None: "unknown:"}[one.holds]
+    return {True: "yes", False: "no", None: "unknown"}[one.holds]
+
+
+def _ratio(one: "Distance") -> str:
+    return "" if one.ratio is None or one.threshold.is_flag else f" ({one.ratio:.3g})"
 
 
 def _record(item: "Exported", sheet: "Sheet", sets: "list[RuleSet]") -> dict[str, Any]:
@@ -141,6 +172,7 @@ def _rules_record(item: "Exported", sheet: "Sheet", rules: "RuleSet") -> dict[st
     return {
         "source": rules.source, "note": rules.note, "class": found.result, "within_intervals": list(others),
         "binds": _plain(found.binding) if found.binding else None, "prongs": prongs,
+        "exceptions": [[_plain(one) for one in all_] for all_ in found.exceptions],
     }  # fmt: skip
 
 

@@ -7,15 +7,17 @@ import typer
 
 from waterclock.cli.app import AsJson
 from waterclock.cli.chip import chip_app
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, print_figures, print_why
+from waterclock.cli.figures import ABOUT_BOUNDS, ConstantsOption, WhyOption, figure_record, print_figures, print_why
 from waterclock.errors import InputError
 
 if TYPE_CHECKING:
     from waterclock.silicon.constants import Constants
     from waterclock.silicon.figure import Figure
 
-MAX_WIDTH_MM = 33
+MAX_SIDE_MM = 33
 """The longer side of the field that a scanner exposes."""
+LEAST = 0.01
+"""Of what is asked, in its unit: of smaller dies floats can't tell the share that works from 1."""
 
 
 @chip_app.command("yield")
@@ -35,14 +37,14 @@ def chip_yield(
     from waterclock.silicon.sheet import Sheet
 
     known = load_constants(constants)
-    most_mm2 = known["die.reticle"].typical
-    for option, value, most in (
-        ("MM2", area_mm2, most_mm2),
-        ("--width", width_mm, MAX_WIDTH_MM),
-        ("--reported", reported, 100),
-    ):
-        if value is not None and not 0 < value <= most:
-            raise InputError(f"{option} {value:g}: must be above 0 and at most {most:g}")
+    height_mm = area_mm2 / width_mm if width_mm else None
+    allowed = {"MM2": known["die.reticle"].typical, "--reported": 100.0}
+    for option, value in (
+        ("MM2", area_mm2), ("--width", width_mm), ("--width: the height left", height_mm), ("--reported", reported),
+    ):  # fmt: skip
+        most = allowed.get(option, MAX_SIDE_MM)
+        if value is not None and not LEAST <= value <= most:
+            raise InputError(f"{option} {value:g}: must be {LEAST:g} to {most:g}")
     figures = _figures(area_mm2, node_nm, width_mm, reported, known)
     sheet = Sheet(figures)
     if why:
@@ -50,6 +52,7 @@ def chip_yield(
     elif as_json:
         print(json.dumps(figure_record(sheet, figures), indent=2))
     else:
+        print(ABOUT_BOUNDS)
         print_figures(sheet, figures)
 
 

@@ -9,7 +9,18 @@ import typer
 from waterclock.cli.app import AsJson, Changes, ChipOption, Context, ModelOrFolder, app, chosen_chip
 from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, plan_of
 from waterclock.cli.chip_export import classes
-from waterclock.cli.figures import ConstantsOption, WhyOption, figure_record, number, print_figures, print_why
+from waterclock.cli.figures import (
+    ABOUT_BOUNDS,
+    HEADER,
+    ConstantsOption,
+    WhyOption,
+    figure_record,
+    number,
+    print_figures,
+    print_why,
+    typical_text,
+)
+from waterclock.cli.pictures import draw_all
 from waterclock.cli.terminal import print_rows, progress
 from waterclock.cli.written import picture_option
 from waterclock.errors import InputError
@@ -26,7 +37,7 @@ NONE = "none"
 BATCHES = (1, 64)
 ROOFLINE_NOTE = (
     "accelerators of the catalog: time by roofline over a measured efficiency of larger models, weights and cache in "
-    "int8; not simulated"
+    "int8; not simulated. Theirs is the price of sale, the chip's what it costs to make"
 )
 
 
@@ -47,8 +58,8 @@ def cost(
     volume: VolumeOption = 100_000,
     constants: ConstantsOption = None,
     why: WhyOption = None,
-    tornado: Annotated[Path | None, picture_option("--tornado", "draw what moves the cost most")] = None,
-    bars: Annotated[Path | None, picture_option("--bars", "draw the costs")] = None,
+    tornado: Annotated[list[Path] | None, picture_option("--tornado", "draw what moves the cost most")] = None,
+    bars: Annotated[list[Path] | None, picture_option("--bars", "draw the costs")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a million tokens cost: electricity, chip, host, facility, from the schedule that the simulator runs."""
@@ -67,7 +78,8 @@ def cost(
     sheet = TokenSheet(ChipSheet(work.chip, known, plan), work.work, utilisation, rooflines)
     for figure in [sheet.sheet[name] for name in why or []] + [sheet.cost.total]:
         sheet.sheet.interval(figure)  # what can't be computed is refused before anything is drawn or printed
-    _draw(sheet, tornado, bars)
+    draw_all(tornado, lambda: _tornado(sheet))
+    draw_all(bars, lambda: _bars(sheet))
     if why:
         print_why(sheet.sheet, why, as_json=as_json)
     elif as_json:
@@ -98,15 +110,6 @@ def _rooflines(work: "TokenWork", beside: list[str] | None, batches: list[int], 
     return [Roofline(one, work.reads, batch, constants) for one in chosen for batch in dict.fromkeys(batches)]
 
 
-def _draw(sheet: "TokenSheet", tornado: Path | None, bars: Path | None) -> None:
-    from waterclock.atomic import write_atomically
-    from waterclock.silicon.pictures import rendered
-
-    for path, draw in ((tornado, _tornado), (bars, _bars)):
-        if path:
-            write_atomically(path, rendered(draw(sheet), path.suffix))
-
-
 def _tornado(sheet: "TokenSheet") -> "Draw":
     from waterclock.silicon.pictures import tornado
 
@@ -123,7 +126,7 @@ def _bars(sheet: "TokenSheet") -> "Draw":
     for one in sheet.costs:
         parts = {part: sheet.sheet.interval(figure).typical for part, figure in one.parts.items()}
         label = one.server.name if one is sheet.cost else f"{one.server.name} (roofline)"
-        found.append(Stack(label, parts, sheet.sheet.interval(one.total)))
+        found.append(Stack(label, parts, sheet.sheet.interval(one.total), sheet.sheet.likely(one.total)))
     return stacks(found, "dollars a million tokens", str(sheet.cost.total.unit))
 
 
@@ -146,7 +149,7 @@ def _record(sheet: "TokenSheet", work: "TokenWork") -> dict[str, Any]:
         },
         "rented": {name: figure_record(sheet.sheet, [figure]) for name, figure in sheet.rented.items()},
         "tornado": [{"constant": s.leaf.name, "at_low": s.at_low, "at_high": s.at_high} for s in swings],
-        "warnings": list(sheet.chip.warnings),
+        "warnings": list(sheet.warnings),
     }
 
 
@@ -168,6 +171,7 @@ def _print(sheet: "TokenSheet", work: "TokenWork") -> None:
     print(f"{work.work.about}: {work.work.length_cycles:,} cycles a token, {share}")
     if work.is_twin:
         print("schedule of its twin, whose weights are in ReRAM tiles that are sensed in one cycle, as SRAM is")
+    print(ABOUT_BOUNDS)
     for title, figures in sheet.sections.items():
         print_figures(sheet.sheet, figures, title)
     _print_beside(sheet)
@@ -175,6 +179,8 @@ def _print(sheet: "TokenSheet", work: "TokenWork") -> None:
     swings = sheet.sheet.swings(sheet.cost.total)[:TORNADO_ROWS]
     rows = [(s.leaf.name, number(s.at_low), number(s.at_high), s.leaf.meaning) for s in swings]
     print_rows(rows, header=("constant", "at its low", "at its high", "what it is"))
+    for warning in sheet.warnings:
+        print(f"\nwarning: {warning}")
     print("\nExport control")
     print_rows([(rules, " or ".join((found, *others))) for rules, found, others in _classes(sheet)])
     print(f"{DISCLAIMER} The arithmetic: waterclock chip export {work.chip.name}")
@@ -188,10 +194,10 @@ def _print_beside(sheet: "TokenSheet") -> None:
     for one in sheet.costs:
         total = sheet.sheet.interval(one.total)
         parts = (number(sheet.sheet.interval(figure).typical) for figure in one.parts.values())
-        rate, joules = (sheet.sheet.interval(figure).typical for figure in (one.server.rate, one.energy))
+        rate, joules = (typical_text(sheet.sheet.interval(figure)) for figure in (one.server.rate, one.energy))
         rented = sheet.rented.get(one.server.name)
         rent = number(sheet.sheet.interval(rented).typical) if rented else ""
-        interval = f"{number(total.low)} to {number(total.high)}"
-        rows.append((one.server.name, number(rate), number(joules), *parts, number(total.typical), interval, rent))
-    parts = tuple(sheet.cost.parts)
-    print_rows(rows, header=("server", "tokens/s", "J/token", *parts, "usd/Mtoken", "interval", "rented"))
+        bounds = map(number, (total.low, *sheet.sheet.likely(one.total), total.high))
+        rows.append((one.server.name, rate, joules, *parts, number(total.typical), *bounds, rent))
+    parts, bounds = tuple(sheet.cost.parts), HEADER[2:6]
+    print_rows(rows, header=("server", "tokens/s", "J/token", *parts, "usd/Mtoken", *bounds, "rented"))

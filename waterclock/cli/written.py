@@ -31,8 +31,8 @@ def folder_option(*names: str, **more: Any) -> Any:
 
 
 def picture_option(name: str, what: str) -> Any:
-    """A picture that matplotlib draws."""
-    about = f"{what}: *.svg or *.png; needs the extra `plots` (matplotlib)"
+    """Pictures that matplotlib draws."""
+    about = f"{what}: *.svg or *.png; repeatable; needs the extra `plots` (matplotlib)"
     return _option((name,), _check_picture, (), {"metavar": "FILE", "help": about})
 
 

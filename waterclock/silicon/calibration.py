@@ -1,7 +1,7 @@
 """Synthesis beside the model: gates of units that Yosys counted, and what the model says of the same configuration."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,17 +11,18 @@ from typing import Any
 from waterclock.chip import Chip, load
 from waterclock.silicon.constants import Constants
 from waterclock.silicon.fields import Fields
-from waterclock.silicon.figure import total
+from waterclock.silicon.figure import Figure, leaf, total
 from waterclock.silicon.gates import logic_by_unit
 from waterclock.silicon.parts import Memories
-from waterclock.silicon.sheet import Interval, Sheet
+from waterclock.silicon.units import PLAIN
 
 FILE = "synthesised.toml"
 MAX_FACTOR = 2
 """Between the areas of a unit by synthesis and by the model."""
+ALL = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """A synthesis: the chip, and gates and flip-flops of all units of each kind. `is_used` says whether constants of
     the model come from it."""
@@ -33,19 +34,21 @@ class Report:
     flipflops_by_unit: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
-    """A unit, by synthesis and by the model in gates, and what both take at the density of the chip's node."""
+    """A unit, by synthesis and by the model: gates, what both take at the density of the chip's node, and model over
+    synthesis."""
 
     unit: str
-    synthesised: float
-    model: Interval
-    synthesised_mm2: float
-    model_mm2: float
+    synthesised: Figure
+    model: Figure
+    synthesised_area: Figure
+    model_area: Figure
+    factor: Figure
 
     @property
-    def factor(self) -> float:
-        return self.model.typical / self.synthesised
+    def figures(self) -> tuple[Figure, ...]:
+        return (self.synthesised, self.model, self.synthesised_area, self.model_area, self.factor)
 
 
 @cache
@@ -66,16 +69,28 @@ def _report(row: Mapping[str, Any]) -> Report:
     )
 
 
-def compared(report: Report, constants: Constants) -> Iterator[Line]:
-    """All units in gates, then all together."""
+def compared(report: Report, constants: Constants) -> tuple[Line, ...]:
+    """All units, then all together."""
     fields = Fields(report.chip)
     logic = logic_by_unit(fields, constants)
-    every = total([one.gates for one in logic.values()]).named("logic.gates", "kgate", "all units")
     density = Memories(fields, constants).gate_density
-    sheet = Sheet([*(one.gates for one in logic.values()), every, density])
-    gates_per_mm2 = 1e6 * sheet.interval(density).typical
-    counted = {**report.gates_by_unit, "all": sum(report.gates_by_unit[unit] for unit in logic)}
-    for unit, figure in {**{unit: one.gates for unit, one in logic.items()}, "all": every}.items():
-        found = sheet.interval(figure)
-        model = Interval(*(1000 * bound for bound in (found.low, found.typical, found.high)))
-        yield Line(unit, counted[unit], model, counted[unit] / gates_per_mm2, model.typical / gates_per_mm2)
+    synthesised = {unit: _synthesised(report, unit) for unit in logic}
+    lines = [_line(unit, synthesised[unit], one.gates, density) for unit, one in logic.items()]
+    every = total(list(synthesised.values())).named(f"synthesis.{ALL}", "gate", "all units, synthesised")
+    return (*lines, _line(ALL, every, total([one.gates for one in logic.values()]), density))
+
+
+def _synthesised(report: Report, unit: str) -> Figure:
+    source = f"Yosys on {report.name}, in OSU's 180 nm cells, area over that of a NAND2X1 (docs/synthesis.md)"
+    return leaf(f"synthesis.{unit}", f"{unit}, synthesised", "gate", report.gates_by_unit[unit], source)
+
+
+def _line(unit: str, synthesised: Figure, model: Figure, density: Figure) -> Line:
+    return Line(
+        unit,
+        synthesised,
+        model.named(f"model.{unit}", "gate", f"{unit}, by the model"),
+        (synthesised / density).named(f"synthesis.{unit}.area", "mm^2", f"{unit}, synthesised, at the chip's node"),
+        (model / density).named(f"model.{unit}.area", "mm^2", f"{unit}, by the model, at the chip's node"),
+        (model / synthesised).named(f"factor.{unit}", PLAIN, "model over synthesis"),
+    )

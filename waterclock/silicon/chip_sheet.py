@@ -71,13 +71,20 @@ class ChipSheet:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What can't be made, cooled or clocked as it stands, by typical figures."""
+        """What can't be made, clocked or cooled as it stands, by typical figures."""
         hot = ", ".join(kind.value.upper() for kind, density in self.power.densities.items() if self._is_hot(density))
+        holds_by_warning = {
+            "at this load the die takes more power than can be cooled": self._is_hot(self.power.density),
+            f"at this load {hot} slices are hotter for their area than a die may be on average": bool(hot),
+        }
+        return (*self.limits, *(warning for warning, holds in holds_by_warning.items() if holds))
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Of the warnings those that no load changes."""
         holds_by_warning = {
             "the die is larger than a scanner exposes: it can't be made in one piece":
                 self._typical(self.cost.reticle) > 100,
-            "at this load the die takes more power than can be cooled": self._typical(self.power.headroom) < 1,
-            f"at this load {hot} slices are hotter for their area than a die may be on average": bool(hot),
             f"the clock of {self.chip.clock_mhz:,} MHz is above what the slowest path allows":
                 self._typical(self.timing.limit) < self.chip.clock_mhz - TOLERANCE_MHZ,
         }  # fmt: skip

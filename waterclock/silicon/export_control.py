@@ -20,7 +20,7 @@ FILE = "export_control.toml"
 DISCLAIMER = "Arithmetic of published thresholds, not legal advice."
 UNIT_BY_FIELD: Mapping[str, str] = MappingProxyType({
     "tpp": "tops*bit", "performance_density": "tops*bit/mm^2", "io": "GB/s", "dram": "GB/s", "dram_and_io": "GB/s",
-    "non_planar": "",
+    "non_planar": "", "transistors": "Gtransistor",
 })  # fmt: skip
 """What thresholds are on, and in which unit."""
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = MappingProxyType({">=": operator.ge, "<": operator.lt})
@@ -34,6 +34,11 @@ class Threshold:
     field: str
     comparison: str
     limit: float
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the field is yes or no, and so never near."""
+        return not UNIT_BY_FIELD[self.field]
 
     def holds(self, value: float | None) -> bool | None:
         """None where the value is not known."""
@@ -56,13 +61,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The rules of a date: the first outcome that holds, or `otherwise`."""
+    """The rules of a date: the first outcome that holds, or `otherwise`. `exceptions` are prongs that the way out of
+    `note` takes beside what no arithmetic tells."""
 
     name: str
     source: str
     otherwise: str
     note: str
     outcomes: tuple[Outcome, ...]
+    exceptions: tuple[Prong, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,14 @@ class Distance:
 
 @dataclass(frozen=True)
 class Classification:
-    """The class by one rule set, the thresholds with their distances, prong by prong, and the one that binds."""
+    """The class by one rule set, the thresholds with their distances, prong by prong, the one that binds, and how far
+    the item is inside or outside of exceptions."""
 
     rule_set: RuleSet
     result: str
     prongs: tuple[tuple[str, tuple[Distance, ...]], ...]
     binding: Distance | None
+    exceptions: tuple[tuple[Distance, ...], ...]
 
     @property
     def is_determined(self) -> bool:
@@ -105,18 +114,28 @@ UNDETERMINED = "undetermined: needs "
 
 
 def classify(subject: Subject, rules: RuleSet) -> Classification:
-    """The class of an item."""
+    """The class of an item, by the first outcome one of whose prongs holds. Of several that hold, the one that is
+    furthest inside binds: all must fail to leave the class."""
     prongs = tuple(
         (outcome.result, _distances(subject, prong)) for outcome in rules.outcomes for prong in outcome.prongs
     )
+    exceptions = tuple(_distances(subject, prong) for prong in rules.exceptions)
+    result, binding = _result(subject, rules, prongs)
+    return Classification(rules, result, prongs, binding, exceptions)
+
+
+def _result(
+    subject: Subject, rules: RuleSet, prongs: Sequence[tuple[str, tuple[Distance, ...]]]
+) -> tuple[str, Distance | None]:
+    """The class, and what binds."""
     for outcome in rules.outcomes:
         own = [distances for result, distances in prongs if result == outcome.result]
         held = [distances for distances in own if _all(distances)]
         if held:
-            return Classification(rules, outcome.result, prongs, max(map(_tightest, held), key=_gap))
+            return outcome.result, max(map(_tightest, held), key=_gap)
         if any(_all(distances) is None for distances in own):
-            return Classification(rules, UNDETERMINED + ", ".join(_missing(subject, prongs)), prongs, None)
-    return Classification(rules, rules.otherwise, prongs, _nearest([distances for _, distances in prongs]))
+            return UNDETERMINED + ", ".join(_missing(subject, prongs)), None
+    return rules.otherwise, _nearest([distances for _, distances in prongs])
 
 
 def _missing(subject: Subject, prongs: Sequence[tuple[str, tuple[Distance, ...]]]) -> list[str]:
@@ -176,11 +195,13 @@ def rule_set(name: str) -> RuleSet:
 
 
 def _rule_set(row: Mapping[str, Any]) -> RuleSet:
-    outcomes = tuple(
-        Outcome(one["result"], tuple(tuple(map(_threshold, prong)) for prong in one["prongs"]))
-        for one in row["outcome"]
-    )
-    return RuleSet(row["name"], row["source"], row["otherwise"], row.get("note", ""), outcomes)
+    outcomes = tuple(Outcome(one["result"], _prongs(one["prongs"])) for one in row["outcome"])
+    exceptions = _prongs(row.get("exceptions", []))
+    return RuleSet(row["name"], row["source"], row["otherwise"], row.get("note", ""), outcomes, exceptions)
+
+
+def _prongs(rows: Sequence[Sequence[str]]) -> tuple[Prong, ...]:
+    return tuple(tuple(map(_threshold, prong)) for prong in rows)
 
 
 def _threshold(text: str) -> Threshold:

@@ -18,6 +18,7 @@ MEANING_BY_FIELD: Mapping[str, str] = MappingProxyType({
     "tpp": "operations times bits, the largest over formats", "io": "input and output, both ways together",
     "dram": "bandwidth of memory beside the die", "dram_and_io": "both bandwidths together",
     "non_planar": "1 where a die is of a process that is not planar",
+    "transistors": "transistors of the package",
     "performance_density": "operations times bits over the area of dies that are not planar",
 })  # fmt: skip
 NO_DENSITY = leaf("density.unit", "the unit of a performance density", "tops*bit/mm^2", 1, "definition")
@@ -55,7 +56,8 @@ def exported_chip(area: ChipArea) -> Exported:
     tpp = maximum(int8 * BYTE, fp32 * WORD)
     io = DIRECTIONS * f["c2c.num_links"] * c["c2c.lanes_per_link"] * c["c2c.lane_rate"]
     dram = _no_dram("export", f.chip.name)
-    return _exported(f.chip.name, "export", tpp, io, dram, f.chip.node_nm < PLANAR_FROM_NM, area.die)
+    non_planar = f.chip.node_nm < PLANAR_FROM_NM
+    return _exported(f.chip.name, "export", tpp, io, dram, non_planar, area.die, area.transistors)
 
 
 def exported_accelerator(one: Accelerator) -> Exported:
@@ -82,12 +84,13 @@ def _non_planar(one: Accelerator) -> bool | None:
 
 def _exported(
     name: str, prefix: str, tpp: Figure | None, io: Figure | None, dram: Figure | None,
-    non_planar: bool | None, die: Figure | None,
+    non_planar: bool | None, die: Figure | None, transistors: Figure | None = None,
 ) -> Exported:  # fmt: skip
     """The fields that follow from what is known, and for the others what would settle them."""
-    needs = {"tpp": "int8_or_fp8_TOPS", "io": "io_GBps_bidir", "dram": "mem_bw_GBps", "non_planar": "planar"}
+    needs = {"tpp": "int8_or_fp8_TOPS", "io": "io_GBps_bidir", "dram": "mem_bw_GBps", "non_planar": "planar",
+             "transistors": "transistors"}  # fmt: skip
     process = None if non_planar is None else _planarity(prefix, non_planar)
-    found = {"tpp": tpp, "io": io, "dram": dram, "non_planar": process}
+    found = {"tpp": tpp, "io": io, "dram": dram, "non_planar": process, "transistors": transistors}
     known = {field: _field(prefix, field, figure) for field, figure in found.items() if figure is not None}
     needs["dram_and_io"] = needs["dram" if dram is None else "io"]
     needs["performance_density"] = next((needs[one] for one in ("tpp", "non_planar") if one not in known), "die_mm2")

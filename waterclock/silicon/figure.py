@@ -150,6 +150,11 @@ def whole(value: int) -> Figure:
     return leaf(str(value), "a number", PLAIN, value, "stands in the formula")
 
 
+def is_number(figure: Figure) -> bool:
+    """Whether a figure is a number in a formula: it has no name of its own and needs no source."""
+    return figure.name.removeprefix("-").isdigit()
+
+
 PI = leaf("pi", "half a turn", PLAIN, np.pi, "mathematics")
 
 

@@ -7,10 +7,11 @@ it would do of 8 bits by 8, made of its native products, is its column over 64. 
 import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cache
 from importlib import resources
 from statistics import median
+from types import MappingProxyType
 
 from waterclock.errors import InputError
 
@@ -20,16 +21,27 @@ FULL_BITS = 8
 
 
 class Group(StrEnum):
-    """Kinds of macros."""
+    """Kinds of macros. What has no converter sums digitally."""
 
     DIGITAL = "digital SRAM"
     ANALOG_SRAM = "analog SRAM"
     RERAM = "ReRAM"
 
 
+class Column(Enum):
+    """An efficiency: how figures of it are called, its column in the collection, its unit."""
+
+    PER_WATT = ("per_watt", "TOPS/W", "tops/W")
+    PER_AREA = ("per_area", "TOPS/mm2", "tops/mm^2")
+
+    def __init__(self, text: str, column: str, unit: str) -> None:
+        self._value_ = text
+        self.column, self.unit = column, unit
+
+
 @dataclass(frozen=True)
 class Macro:
-    """A row: efficiencies of products of one bit by one, or None where they are not published."""
+    """A row: efficiencies of products of one bit by one; what is not published is not in `by_column`."""
 
     title: str
     venue: str
@@ -38,16 +50,18 @@ class Macro:
     operand_bits: float
     weight_bits: float
     converter_bits: float | None
-    tops_per_w: float | None
-    tops_per_mm2: float | None
+    by_column: Mapping[Column, float]
 
-    def native(self, column: float | None) -> float | None:
+    def native(self, column: Column) -> float | None:
         """Of the products that the macro makes at once."""
-        return None if column is None else column / (self.operand_bits * self.weight_bits)
+        return self._over(column, self.operand_bits * self.weight_bits)
 
-    def full(self, column: float | None) -> float | None:
+    def full(self, column: Column) -> float | None:
         """Of products of 8 bits by 8."""
-        return None if column is None else column / (FULL_BITS * FULL_BITS)
+        return self._over(column, FULL_BITS * FULL_BITS)
+
+    def _over(self, column: Column, num_bit_products: float) -> float | None:
+        return self.by_column[column] / num_bit_products if column in self.by_column else None
 
 
 @cache
@@ -71,19 +85,19 @@ def macro_of(row: Mapping[str, str], place: str) -> Macro:
     node, operand, weight = (number(column) for column in ("Tech (nm)", "B_x", "B_w"))
     if node is None or not operand or not weight:
         raise InputError(f"{place}: Tech (nm), B_x and B_w must be there, and above 0")
-    venue = f"{row['Journal/Conference']} {row['Year']}"
+    venue, converter_bits = f"{row['Journal/Conference']} {row['Year']}", number("B_ADC")
+    published = {column: number(column.column) for column in Column}
     return Macro(
-        row["Paper Title"], venue, int(node), _group(row), operand, weight, number("B_ADC"), number("TOPS/W"),
-        number("TOPS/mm2"),
+        row["Paper Title"], venue, int(node), _group(row, converter_bits), operand, weight, converter_bits,
+        MappingProxyType({column: value for column, value in published.items() if value is not None}),
     )  # fmt: skip
 
 
-def _group(row: Mapping[str, str]) -> Group | None:
+def _group(row: Mapping[str, str], converter_bits: float | None) -> Group | None:
     """None for other memories."""
-    cell = row["Cell Type"].lower()
     if row["Architecture"] == "SRAM":
-        return Group.DIGITAL if cell.endswith("+d") else Group.ANALOG_SRAM
-    return Group.RERAM if cell.startswith(("reram", "rram", "1t1r")) else None
+        return Group.ANALOG_SRAM if converter_bits else Group.DIGITAL
+    return Group.RERAM if row["Cell Type"].lower().startswith(("reram", "rram", "1t1r")) else None
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,6 @@ class Spread:
     low: float
     median: float
     high: float
-
-    def __str__(self) -> str:
-        return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
 def spread(group: Group, value: Callable[[Macro], float | None]) -> Spread:

@@ -15,12 +15,18 @@ from waterclock.silicon.sheet import closest
 FILE = "accelerators.csv"
 UNIT_BY_COLUMN: Mapping[str, str] = MappingProxyType({
     "mem_GB": "GB", "mem_bw_GBps": "GB/s", "bf16_TFLOPS": "tops", "int8_or_fp8_TOPS": "tops", "tdp_W": "W",
-    "price_usd": "usd", "all_in_kW_per_chip": "kW", "tco_usd_per_hr_hyperscaler": "usd/hour",
-    "rent_usd_per_hr_3yr": "usd/hour", "process_nm": "nm", "die_mm2": "mm^2", "dies": "", "io_GBps_bidir": "GB/s",
+    "price_usd": "usd", "price_usd_low": "usd", "price_usd_high": "usd", "all_in_kW_per_chip": "kW",
+    "tco_usd_per_hr_hyperscaler": "usd/hour", "rent_usd_per_hr_3yr": "usd/hour", "process_nm": "nm",
+    "die_mm2": "mm^2", "dies": "", "io_GBps_bidir": "GB/s",
 })  # fmt: skip
 """Columns that are numbers."""
-_DIE_COLUMNS = {"die_mm2", "dies", "io_GBps_bidir", "planar"}
+_OF_ITS_OWN: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "die_source": ("die_mm2", "dies", "io_GBps_bidir"), "tops_source": ("int8_or_fp8_TOPS", "bf16_TFLOPS"),
+})  # fmt: skip
+"""What has a source of its own, if the row says one."""
 _FOUNDED = {"high": Confidence.SOURCED, "medium": Confidence.SOURCED, "low": Confidence.REMEMBERED}
+_SAID = (Confidence.REMEMBERED, Confidence.DERIVED)
+"""What a source may say of itself."""
 _PLANAR: Mapping[str, bool | None] = {"yes": True, "no": False, "": None}
 _BESIDE = {"dram": True, "sram": False}
 
@@ -28,7 +34,8 @@ _BESIDE = {"dram": True, "sram": False}
 @dataclass(frozen=True, eq=False)
 class Accelerator:
     """A row of the catalog; numbers that are not published are not in `value_by_column`. `planar` is of its dies,
-    `has_dram` says whether the memory of its bandwidth is beside them."""
+    `has_dram` says whether the memory of its bandwidth is beside them. `source` is of all columns that are not in
+    `source_by_column`."""
 
     name: str
     slug: str
@@ -36,7 +43,7 @@ class Accelerator:
     planar: bool | None
     has_dram: bool
     source: str
-    die_source: str
+    source_by_column: Mapping[str, str]
     note: str
     date: str
     confidence: Confidence
@@ -54,13 +61,14 @@ class Accelerator:
         return self._made[column]
 
     def _figure(self, column: str) -> Figure:
-        of_die = column in _DIE_COLUMNS
-        confidence = Confidence.REMEMBERED if of_die and "remembered" in self.die_source else self.confidence
-        source = f"{self.die_source if of_die else self.source}; {self.date}"
-        value = self.value_by_column[column]
+        source = self.source_by_column.get(column, self.source)
+        founded = next((one for one in _SAID if one.value in source), self.confidence)
+        low, value, high = (self.value_by_column.get(f"{column}{end}") for end in ("_low", "", "_high"))
+        assert value is not None
         return leaf(
-            f"{self.slug}.{column}", f"{column} of {self.name}", UNIT_BY_COLUMN[column], value, source, confidence
-        )
+            f"{self.slug}.{column}", f"{column} of {self.name}", UNIT_BY_COLUMN[column], value,
+            "; ".join(text for text in (source, self.note, self.date) if text), founded, low, high,
+        )  # fmt: skip
 
 
 @cache
@@ -73,10 +81,13 @@ def accelerators() -> Mapping[str, Accelerator]:
 
 
 def accelerator(name: str) -> Accelerator:
-    """The accelerator of this name or slug, or the only one whose slug begins with it. InputError if there is none."""
+    """The accelerator of this name or slug, or the only one whose slug begins with it. InputError if there is none, and
+    where several do."""
     slug, catalog = slug_of(name), accelerators()
-    found = [slug] if slug in catalog else [one for one in catalog if one.startswith(slug)]
-    if len(found) != 1:
+    found = [slug] if slug in catalog else [one for one in catalog if slug and one.startswith(slug)]
+    if len(found) > 1:
+        raise InputError(f"accelerator {name!r}: is it {' or '.join(found)}?")
+    if not found:
         raise InputError(f"no accelerator {name!r}{closest(slug, catalog)}")
     return catalog[found[0]]
 
@@ -97,9 +108,15 @@ def accelerator_of(row: Mapping[str, str | None], place: str) -> Accelerator:
             raise InputError(f"{place}: {column} is missing")
     return Accelerator(
         cells["chip"], slug_of(cells["chip"]), MappingProxyType(values), _PLANAR[cells["planar"]],
-        _BESIDE[cells["memory"]], cells["source"], cells.get("die_source", ""), cells.get("note", ""), cells["date"],
-        _FOUNDED[cells["confidence"]],
+        _BESIDE[cells["memory"]], cells["source"], MappingProxyType(_own_sources(cells)), cells.get("note", ""),
+        cells["date"], _FOUNDED[cells["confidence"]],
     )  # fmt: skip
+
+
+def _own_sources(cells: Mapping[str, str]) -> dict[str, str]:
+    """By column, where they differ from that of the row."""
+    given = ((cells.get(field, ""), columns) for field, columns in _OF_ITS_OWN.items())
+    return {column: source for source, columns in given if source for column in columns}
 
 
 def _number(text: str, column: str, place: str) -> float:

@@ -1,20 +1,29 @@
 """An MXM of a chip beside published compute-in-memory macros: in digital mode, which is the machine's, and in analog
 mode, which is a study."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, cached_property
+from types import MappingProxyType
 
 from waterclock.chip import SliceKind
 from waterclock.silicon.area import ChipArea
 from waterclock.silicon.energies import named_energy
 from waterclock.silicon.fields import BIT, BYTE, CYCLE, OPERATION
 from waterclock.silicon.figure import Confidence, Figure, leaf, total, whole
-from waterclock.silicon.macros import SOURCE, Group, Macro, Spread, spread
+from waterclock.silicon.macros import SOURCE, Column, Group, Macro, Spread, spread
 from waterclock.silicon.parts import Part
-from waterclock.silicon.sheet import Interval, Sheet
+from waterclock.silicon.sheet import Sheet
 from waterclock.silicon.units import PLAIN
+
+
+class Mode(StrEnum):
+    """How an MXM multiplies."""
+
+    DIGITAL = "digital"
+    ANALOG = "analog"
+
 
 TWO = whole(2)
 LARGE_FACTOR = 2
@@ -29,18 +38,40 @@ class MxmModes:
 
     @cached_property
     def sheet(self) -> Sheet:
-        """All figures of the modes that the chip has."""
-        digital = [self.digital_per_watt, self.digital_per_area, self.digital_alone]
-        if not self.area.chip.mxm.num_reram_tiles:
-            return Sheet(digital)
-        return Sheet([*digital, self.analog_per_watt, self.analog_per_area, self.analog_coarse])
+        """All figures of the modes that the chip has, and those that they are put beside."""
+        beside = [figure for line in self.lines for figure in line.figures]
+        return Sheet([self.digital_alone, *([self.analog_coarse] if self._has_reram else []), *beside])
+
+    @cached_property
+    def lines(self) -> tuple["Line", ...]:
+        """All comparisons; a chip without ReRAM has no analog mode, and is put beside SRAM alone."""
+        only = None if self._has_reram else (Mode.DIGITAL, Group.DIGITAL)
+        return tuple(_line(self, one) for one in COMPARISONS if only in {None, (one.mode, one.group)})
+
+    def explanation(self, line: "Line") -> str:
+        """Why model and macros differ by more than 2; empty where they do not."""
+        if 1 / LARGE_FACTOR <= self.sheet.interval(line.factor).typical <= LARGE_FACTOR:
+            return ""
+        figures = {"digital_alone": self.digital_alone, "analog_coarse": self.analog_coarse}
+        said = {name: f"{self.sheet.interval(one).typical:.3g}" for name, one in figures.items()
+                if one.name in self.sheet.by_name}  # fmt: skip
+        return line.why.format(**said)
+
+    @cached_property
+    def by_mode(self) -> "Mapping[tuple[Mode, Column], Figure]":
+        """What the modes reach; of a chip without ReRAM the analog ones must not be asked for."""
+        digital = {(Mode.DIGITAL, Column.PER_WATT): self.digital_per_watt,
+                   (Mode.DIGITAL, Column.PER_AREA): self.digital_per_area}  # fmt: skip
+        if not self._has_reram:
+            return MappingProxyType(digital)
+        return MappingProxyType({
+            **digital, (Mode.ANALOG, Column.PER_WATT): self.analog_per_watt,
+            (Mode.ANALOG, Column.PER_AREA): self.analog_per_area,
+        })  # fmt: skip
 
     @property
-    def said(self) -> Mapping[str, str]:
-        """What explanations name."""
-        figures = {"digital_alone": self.digital_alone, "analog_coarse": self.analog_coarse}
-        there = {name: one for name, one in figures.items() if one.name in self.sheet.by_name}
-        return {name: f"{self.sheet.interval(one).typical:.3g}" for name, one in there.items()}
+    def _has_reram(self) -> bool:
+        return self.area.chip.mxm.num_reram_tiles > 0
 
     @cached_property
     def rate(self) -> Figure:
@@ -51,7 +82,7 @@ class MxmModes:
     @cached_property
     def digital_per_watt(self) -> Figure:
         f = self.area.fields
-        product = named_energy("reram_product" if f.chip.mxm.num_reram_tiles else "sram_product")
+        product = named_energy("reram_product" if self._has_reram else "sram_product")
         energy = product + named_energy("int32_add") / f["lanes"]
         return (2 * OPERATION / energy).named("macro.digital.per_watt", "tops/W", "an MXM, products and accumulation")
 
@@ -111,49 +142,33 @@ class MxmModes:
         return 2 * OPERATION / energy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
-    """One figure of one mode beside the macros of a group; `explanation` is there where they differ by more than 2."""
+    """One figure of one mode beside the macros of a group: theirs are medians, with the least and the most as bounds;
+    `factor` is model over median, both of products of 8 bits by 8."""
 
-    mode: str
-    unit: str
-    model: Interval
+    mode: Mode
     group: Group
-    native: Spread
-    full: Spread
-    explanation: str
+    model: Figure
+    number: Figure
+    native: Figure
+    full: Figure
+    factor: Figure
+    why: str
 
     @property
-    def factor(self) -> float:
-        """Model over the median macro, both of products of 8 bits by 8."""
-        return self.model.typical / self.full.median
-
-    def record(self) -> dict[str, Any]:
-        return {**asdict(self), "factor": self.factor}
-
-    def row(self) -> tuple[str, ...]:
-        model = f"{self.model.typical:.3g} ({self.model.low:.3g} to {self.model.high:.3g})"
-        return (self.mode, self.unit, model, self.group.value, str(self.full.number), str(self.native), str(self.full),
-                f"{self.factor:.2f}")  # fmt: skip
+    def figures(self) -> tuple[Figure, ...]:
+        return (self.model, self.number, self.native, self.full, self.factor)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure of a mode, the column and the group of macros that it is put beside, and why they may differ."""
+    """A figure of a mode, the group of macros that it is put beside, and why they may differ."""
 
-    mode: str
-    attribute: str
-    column: Callable[[Macro], float | None]
+    mode: Mode
+    column: Column
     group: Group
     why: str
-
-
-def _per_watt(macro: Macro) -> float | None:
-    return macro.tops_per_w
-
-
-def _per_area(macro: Macro) -> float | None:
-    return macro.tops_per_mm2
 
 
 _MADE_UP = (
@@ -165,44 +180,68 @@ _CONVERTERS = (
     "it would reach {analog_coarse} TOPS/W"
 )
 COMPARISONS = (
-    Comparison("digital", "digital_per_watt", _per_watt, Group.RERAM, _MADE_UP),
-    Comparison("digital", "digital_per_watt", _per_watt, Group.DIGITAL, _MADE_UP),
+    Comparison(Mode.DIGITAL, Column.PER_WATT, Group.RERAM, _MADE_UP),
+    Comparison(Mode.DIGITAL, Column.PER_WATT, Group.DIGITAL, _MADE_UP),
     Comparison(
-        "digital", "digital_per_area", _per_area, Group.RERAM,
+        Mode.DIGITAL, Column.PER_AREA, Group.RERAM,
         "a macro converts a few columns of a large array at a time, in steps of nanoseconds; an MXM has an amplifier "
         "for every bit of a tile in each bank, and so multiplies a tile a cycle",
     ),
     Comparison(
-        "digital", "digital_per_area", _per_area, Group.DIGITAL,
+        Mode.DIGITAL, Column.PER_AREA, Group.DIGITAL,
         "such a macro has multipliers at every few cells, an MXM one array of them for thousands of tiles: the "
         "multipliers alone reach {digital_alone} TOPS/mm2",
     ),
-    Comparison("analog", "analog_per_watt", _per_watt, Group.RERAM, _CONVERTERS),
-    Comparison("analog", "analog_per_watt", _per_watt, Group.ANALOG_SRAM, _CONVERTERS),
+    Comparison(Mode.ANALOG, Column.PER_WATT, Group.RERAM, _CONVERTERS),
+    Comparison(Mode.ANALOG, Column.PER_WATT, Group.ANALOG_SRAM, _CONVERTERS),
     Comparison(
-        "analog", "analog_per_area", _per_area, Group.RERAM,
+        Mode.ANALOG, Column.PER_AREA, Group.RERAM,
         "a slice has tens of megabits to a converter for every few columns; the median macro is smaller",
     ),
     Comparison(
-        "analog", "analog_per_area", _per_area, Group.ANALOG_SRAM,
+        Mode.ANALOG, Column.PER_AREA, Group.ANALOG_SRAM,
         "such a macro is a few kilobits, all of them at work; an MXM keeps thousands of tiles beside the one at work",
     ),
 )  # fmt: skip
 
 
-def compared(modes: MxmModes) -> list[Line]:
-    """All comparisons; a chip without ReRAM has no analog mode."""
-    has_reram = modes.area.chip.mxm.num_reram_tiles > 0
-    return [
-        _line(modes, one) for one in COMPARISONS if has_reram or (one.mode, one.group) == ("digital", Group.DIGITAL)
-    ]
-
-
 def _line(modes: MxmModes, one: Comparison) -> Line:
-    figure = getattr(modes, one.attribute)
-    native = spread(one.group, lambda macro: macro.native(one.column(macro)))
-    full = spread(one.group, lambda macro: macro.full(one.column(macro)))
-    line = Line(one.mode, str(figure.unit), modes.sheet.interval(figure), one.group, native, full, "")
-    if 1 / LARGE_FACTOR <= line.factor <= LARGE_FACTOR:
-        return line
-    return replace(line, explanation=one.why.format(**modes.said))
+    model, published = modes.by_mode[one.mode, one.column], published_of(one.group, one.column)
+    factor = (model / published.full).named(
+        f"{model.name}.over.{slug_of(one.group)}", PLAIN, f"{one.mode} mode over the median {one.group} macro"
+    )
+    return Line(one.mode, one.group, model, published.number, published.native, published.full, factor, one.why)
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """The macros of a group that publish an efficiency."""
+
+    number: Figure
+    native: Figure
+    full: Figure
+
+
+@cache
+def published_of(group: Group, column: Column) -> Published:
+    """The same figures each time."""
+    name = f"macros.{slug_of(group)}.{column.value}"
+    native, full = (
+        _median(f"{name}.{ending}", column, spread(group, lambda macro, of=of: of(macro, column)), meaning)
+        for ending, of, meaning in (
+            ("native", Macro.native, f"{group} macros, products of the bits that each makes at once"),
+            ("full", Macro.full, f"{group} macros, products of 8 bits by 8 made of these"),
+        )
+    )
+    number = spread(group, lambda macro: macro.full(column)).number
+    return Published(leaf(f"{name}.number", f"{group} macros that publish it", PLAIN, number, SOURCE), native, full)
+
+
+def _median(name: str, column: Column, found: Spread, meaning: str) -> Figure:
+    source = f"{SOURCE}: least, median and most of {found.number} rows that say {column.column}"
+    return leaf(name, meaning, column.unit, found.median, source, Confidence.DERIVED, found.low, found.high)
+
+
+def slug_of(group: Group) -> str:
+    """As in the names of figures."""
+    return group.value.lower().replace(" ", "_")

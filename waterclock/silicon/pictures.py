@@ -16,6 +16,10 @@ FORMATS = (".svg", ".png")
 DPI = 120
 MARGIN = 0.22
 """Room for labels beside the bars of a tornado, over the width of the widest."""
+MARKS = [digit * 10.0**power for power in range(-6, 6) for digit in (1, 2, 5)]
+"""On a scale of factors."""
+LABEL_ROOM = 0.8
+"""Room for words right of bars, over the width of all bars."""
 COLOUR_BY_PART: Mapping[Part, str] = {
     Part.RERAM: "#b39ddb", Part.SENSE: "#7e57c2", Part.SRAM: "#8fc1a9", Part.STORE: "#5b8e7d", Part.LOGIC: "#f2d58c",
     Part.STREAMS: "#b7d3e9", Part.QUEUES: "#dd9787", Part.LINKS: "#d9d9d9",
@@ -27,11 +31,22 @@ Draw = Callable[[Any, Any], None]
 
 @dataclass(frozen=True)
 class Stack:
-    """A bar: its parts, and the interval of all of it."""
+    """A bar: its parts, and of all of it the interval and where it lies in most draws."""
 
     label: str
     parts: Mapping[str, float]
     interval: Interval
+    likely: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Distanced:
+    """A line of export control: the value of what binds over its limit, if there is one, and the class in words."""
+
+    label: str
+    ratio: float | None
+    said: str
+    is_free: bool
 
 
 def check_pictures(path: Path) -> None:
@@ -77,14 +92,40 @@ def stacks(bars: Sequence[Stack], title: str, unit: str) -> Draw:
                 value = bar.parts[name]
                 axes.barh(row, value, left=left, color=colour, edgecolor="#333", label=name if not row else None)
                 left += value
-            axes.plot([bar.interval.low, bar.interval.high], [row + 0.28] * 2, color="#333", linewidth=1.2)
+            axes.plot([bar.interval.low, bar.interval.high], [row + 0.28] * 2, color="#333", linewidth=0.8)
+            axes.plot(bar.likely, [row + 0.28] * 2, color="#333", linewidth=2.4)
             axes.annotate(f"{bar.interval.typical:.3g}", (left, row), (3, 0), textcoords="offset points", fontsize=7,
                           va="center")  # fmt: skip
         axes.set_yticks(range(len(bars)), [bar.label for bar in reversed(bars)], fontsize=8)
-        axes.set_xlabel(f"{unit}; the line is the interval", fontsize=8)
+        axes.set_xlabel(f"{unit}; thin: the interval, thick: 80 % of draws", fontsize=8)
         axes.set_title(title, fontsize=10)
-        axes.legend(fontsize=7)
-        figure.set_size_inches(8, 1.4 + 0.4 * len(bars))
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+        figure.set_size_inches(9, 1.8 + 0.4 * len(bars))
+
+    return draw
+
+
+def distances(rows: Sequence[Distanced], title: str) -> Draw:
+    """How far from its limit what binds is, on a scale of factors; what has no such ratio is said in words alone."""
+
+    def draw(figure: Any, axes: Any) -> None:
+        for row, one in enumerate(reversed(rows)):
+            ratio = one.ratio or 1
+            colour = COLOURS[0] if one.is_free else COLOURS[4]
+            axes.barh(row, ratio - 1, left=1, color=colour, edgecolor="#333", linewidth=0.5)
+            axes.annotate(one.said, (max(ratio, 1), row), (4, 0), textcoords="offset points", va="center", fontsize=6)
+        axes.axvline(1, color="#333", linewidth=0.8)
+        axes.set_xscale("log")
+        ratios = [one.ratio or 1 for one in rows]
+        least, most = min(*ratios, 0.5), max(*ratios, 2)
+        axes.set_xlim(least * 0.8, most * (most / least) ** LABEL_ROOM)
+        axes.set_yticks(range(len(rows)), [one.label for one in reversed(rows)], fontsize=7)
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        marks = [mark for mark in MARKS if least * 0.8 <= mark <= most]
+        axes.set_xticks(marks, [f"{mark:g}" for mark in marks], fontsize=8)
+        axes.set_xlabel("value over limit", fontsize=8)
+        axes.set_title(title, fontsize=10)
+        figure.set_size_inches(10, 1.2 + 0.22 * len(rows))
 
     return draw
 
@@ -103,11 +144,14 @@ def die(plan: Floorplan) -> Draw:
         axes.set_ylim(0, plan.height)
         axes.set_aspect("equal")
         axes.set_xlabel("mm")
-        axes.set_title(f"{plan.name}: {plan.width:.1f} x {plan.height:.1f} mm, to scale", fontsize=10)
+        for run in plan.runs:
+            axes.annotate(run.label, (run.x + run.width / 2, plan.height), (0, 3), textcoords="offset points",
+                          ha="center", va="bottom", rotation=90, fontsize=6)  # fmt: skip
+        axes.set_title(f"{plan.name}: {plan.width:.1f} x {plan.height:.1f} mm, to scale", fontsize=10, pad=42)
         there = dict.fromkeys(box.part for box in plan.boxes)
         patches = [Patch(facecolor=COLOUR_BY_PART[part], edgecolor="#333", label=part.meaning) for part in there]
         axes.legend(handles=patches, fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
-        figure.set_size_inches(7, 7.6)
+        figure.set_size_inches(7, 8.1)
 
     return draw
 

@@ -2,21 +2,24 @@
 
 **What an interval means.** Every uncertain leaf lies between its low and its high. A figure's low is its value where
 each leaf stands at the end that makes the figure smallest, all at once; its high the same for the largest. Which end
-that is, follows from the formulas (`waterclock.silicon.directions`); for a leaf that works both ways, by moving it
-alone while the others are typical. A leaf that a formula uses twice moves as one, so x - x is 0. For figures that rise
-or fall with each leaf this is the exact range, and it contains the figure for every combination; nothing is assumed of
-how likely that is, or of independence.
+that is, follows from the formulas (`waterclock.silicon.directions`); for leaves that work both ways their ends are
+searched (`waterclock.silicon.corners`). A leaf that a formula uses twice moves as one, so
+x - x is 0. For figures that rise or fall with each leaf this is the exact range, and it contains the figure for every
+combination; for the others tests draw combinations and find each inside. Nothing is assumed of
+how likely that is, or of independence. `likely` says how much narrower a figure would be if all erred independently.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from waterclock.errors import InputError
-from waterclock.silicon.directions import directions
-from waterclock.silicon.figure import Figure, Formula, Leaf, Values, shown
+from waterclock.silicon.corners import Corners
+from waterclock.silicon.evaluation import evaluated, in_order, leaves_of
+from waterclock.silicon.figure import Figure, Leaf, Values, is_number, shown
+from waterclock.silicon.likely import NUM_DRAWS, drawn, likely
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Sheet:
     def __init__(self, figures: Iterable[Figure]) -> None:
         """ValueError where two figures have one name."""
         self.figures = tuple(figures)
-        self._order = _in_order(self.figures)
+        self._order = in_order(self.figures)
         self.by_name: Mapping[str, Figure] = _by_name(self._order)
 
     def __getitem__(self, name: str) -> Figure:
@@ -63,12 +66,19 @@ class Sheet:
 
     @cached_property
     def uncertain(self) -> tuple[Figure, ...]:
-        return tuple(figure for figure, origin in _leaves(self.leaves) if origin.low < origin.high)
+        return tuple(figure for figure, origin in leaves_of(self.leaves) if origin.low < origin.high)
 
     def interval(self, figure: Figure) -> Interval:
         low, high = self._ends[figure]
-        alone = self._alone[figure] / figure.unit.factor
-        return Interval(min(low, alone.min()), float(alone[0]), max(high, alone.max()))
+        alone = self._alone[figure]
+        bounds = (float(min(low, alone.min())), float(alone[0]), float(max(high, alone.max())))
+        return Interval(*(bound / figure.unit.factor for bound in bounds))
+
+    def likely(self, figure: Figure) -> tuple[float, float]:
+        """Between which values a figure lies in most draws, if its leaves err independently; within its interval."""
+        interval = self.interval(figure)
+        low, high = likely(self._draws[figure] / figure.unit.factor)
+        return max(low, interval.low), min(high, interval.high)
 
     def swings(self, figure: Figure) -> list[Swing]:
         """Every uncertain leaf that moves the figure, the one that moves it most first."""
@@ -91,55 +101,34 @@ class Sheet:
     def _alone(self) -> Mapping[Figure, Values]:
         """In base units: typical, then each uncertain leaf at its low and at its high."""
         moved: dict[Figure, Values] = {}
-        for i, (figure, origin) in enumerate(_leaves(self.uncertain)):
+        for i, (figure, origin) in enumerate(leaves_of(self.uncertain)):
             values = np.full(1 + 2 * len(self.uncertain), origin.typical, np.float64)
             values[1 + 2 * i], values[2 + 2 * i] = origin.low, origin.high
             moved[figure] = values * figure.unit.factor
-        return self._computed(moved, 1 + 2 * len(self.uncertain))
+        return evaluated(self._order, moved, 1 + 2 * len(self.uncertain))
 
     @cached_property
     def _ends(self) -> Mapping[Figure, tuple[float, float]]:
-        """Of each named figure, in its unit, the value where every leaf stands at the end that lowers or raises it."""
-        named = [figure for figure in self._order if figure.name]
-        alone = np.array([self._alone[figure] for figure in named])
-        typical = {figure: float(values[0]) for figure, values in self._alone.items()}
-        all_signs = directions(self._order, self.uncertain, typical)
-        signs = np.array([all_signs[figure] for figure in named])
-        moved: dict[Figure, Values] = {}
-        for i, (figure, origin) in enumerate(_leaves(self.uncertain)):
-            ends = np.array([origin.typical, origin.low, origin.high]) * figure.unit.factor
-            tried = alone[:, [0, 1 + 2 * i, 2 + 2 * i]]
-            falls, rises = signs[:, i] == -1, signs[:, i] == 1
-            least = np.select([rises, falls], [ends[1], ends[2]], ends[tried.argmin(axis=1)])
-            most = np.select([rises, falls], [ends[2], ends[1]], ends[tried.argmax(axis=1)])
-            moved[figure] = np.concatenate([least, most])
-        found = self._computed(moved, 2 * len(named))
-        pairs = ((figure, found[figure][[i, i + len(named)]] / figure.unit.factor) for i, figure in enumerate(named))
-        return {figure: (float(ends.min()), float(ends.max())) for figure, ends in pairs}
+        return Corners(self._order, self.uncertain, self._alone).ends
 
     def sampled(self, fraction_by_leaf: Mapping[str, Values]) -> Mapping[str, Values]:
         """All figures by name, in their units, with leaves at these fractions between low and high (typical if not
         named): what intervals are checked with."""
-        num_samples = len(next(iter(fraction_by_leaf.values())))
-        moved = {
-            figure: (origin.low + fraction_by_leaf[figure.name] * (origin.high - origin.low)) * figure.unit.factor
-            for figure, origin in _leaves(self.uncertain)
-            if figure.name in fraction_by_leaf
-        }
-        found = self._computed(moved, num_samples)
+        found = self._at(fraction_by_leaf, len(next(iter(fraction_by_leaf.values()))))
         return {name: found[figure] / figure.unit.factor for name, figure in self.by_name.items()}
 
-    def _computed(self, moved: Mapping[Figure, Values], num_values: int) -> Mapping[Figure, Values]:
-        """Every figure in base units, given the leaves that are not typical."""
-        found: dict[Figure, Values] = dict(moved)
-        for figure in self._order:
-            if figure in found:
-                continue
-            if isinstance(figure.origin, Leaf):
-                found[figure] = np.full(num_values, figure.origin.typical * figure.unit.factor, np.float64)
-            else:
-                found[figure] = _applied(figure, figure.origin, [found[one] for one in figure.origin.inputs])
-        return found
+    @cached_property
+    def _draws(self) -> Mapping[Figure, Values]:
+        return self._at({figure.name: drawn(figure) for figure in self.uncertain}, NUM_DRAWS)
+
+    def _at(self, fraction_by_leaf: Mapping[str, Values], num_samples: int) -> Mapping[Figure, Values]:
+        """In base units."""
+        moved = {
+            figure: (origin.low + fraction_by_leaf[figure.name] * (origin.high - origin.low)) * figure.unit.factor
+            for figure, origin in leaves_of(self.uncertain)
+            if figure.name in fraction_by_leaf
+        }
+        return evaluated(self._order, moved, num_samples)
 
 
 def parents(figure: Figure) -> list[Figure]:
@@ -150,7 +139,7 @@ def parents(figure: Figure) -> list[Figure]:
     for one in figure.origin.inputs:
         for parent in [one] if one.name else parents(one):
             found[parent] = None
-    return [one for one in found if not one.name.lstrip("-").isdigit()]
+    return [one for one in found if not is_number(one)]
 
 
 def explained(figure: Figure) -> str:
@@ -160,41 +149,10 @@ def explained(figure: Figure) -> str:
     return f"= {shown(figure)}"
 
 
-def _applied(figure: Figure, formula: Formula, inputs: Sequence[Values]) -> Values:
-    """InputError where a number is divided by 0 or too large, as constants of the user may make it."""
-    try:
-        with np.errstate(divide="raise", invalid="raise", over="raise"):
-            return formula.operator.apply(*inputs)
-    except FloatingPointError as error:
-        raise InputError(f"{figure.name or shown(figure)}: can't be computed with these constants: {error}") from None
-
-
-def _leaves(figures: Sequence[Figure]) -> Iterator[tuple[Figure, Leaf]]:
-    for figure in figures:
-        if isinstance(figure.origin, Leaf):
-            yield figure, figure.origin
-
-
-def _in_order(figures: Iterable[Figure]) -> tuple[Figure, ...]:
-    """All figures below these and these, inputs first."""
-    order: dict[Figure, None] = {}
-    stack = [(figure, False) for figure in reversed(tuple(figures))]
-    while stack:
-        figure, is_open = stack.pop()
-        if figure in order:
-            continue
-        if is_open or not isinstance(figure.origin, Formula):
-            order[figure] = None
-            continue
-        stack.append((figure, True))
-        stack += [(one, False) for one in reversed(figure.origin.inputs)]
-    return tuple(order)
-
-
 def _by_name(order: Iterable[Figure]) -> Mapping[str, Figure]:
     found: dict[str, Figure] = {}
     for figure in order:
-        if not figure.name or figure.name.isdigit():
+        if not figure.name or is_number(figure):
             continue
         if figure.name in found:
             raise ValueError(f"{figure.name}: two figures have this name")

@@ -4,9 +4,12 @@ Three paths: the slowest loop of the RTL in levels of logic, a stream's way from
 ReRAM in its cycles. Nothing is placed or routed here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
+from waterclock.chip import SliceKind
 from waterclock.silicon.area import ChipArea
 from waterclock.silicon.fields import CYCLE
 from waterclock.silicon.figure import Figure, maximum
@@ -26,11 +29,19 @@ class ChipTiming:
         return (levels * self._fo4).named("timing.logic", "ps", "period that the slowest loop of logic needs")
 
     @cached_property
+    def widths(self) -> Mapping[SliceKind, Figure]:
+        """One slice of each kind, which is as high as the die."""
+        area, share = self.area, 1 + self.area.constants["die.overhead"]
+        return MappingProxyType({
+            kind: (one * share / area.height).named(f"die.width.{kind}", "mm", f"width of one {kind.value.upper()}")
+            for kind, one in area.slices.items()
+        })  # fmt: skip
+
+    @cached_property
     def stream(self) -> Figure:
         """From the register at one slice to the next, over the widest slice."""
         c = self.area.constants
-        widest = maximum(*self.area.slices.values()) * (1 + c["die.overhead"]) / self.area.height
-        way = widest.named("die.widest_slice", "mm", "the widest slice: the longest hop of a stream")
+        way = maximum(*self.widths.values()).named("die.widest_slice", "mm", "the longest hop of a stream")
         period = way * c["timing.wire"] + c["timing.fo4_register"] * self._fo4
         return period.named("timing.stream", "ps", "period that a hop over the widest slice needs")
 

@@ -107,6 +107,11 @@ class TokenEnergy:
         return (self.token * self.tokens).named("power.full", "W", "the chip, launch after launch")
 
     @cached_property
+    def density(self) -> Figure:
+        density = self.full_power / self.area.die
+        return density.named("power.full_density", "W/mm^2", "the chip, launch after launch, over its die")
+
+    @cached_property
     def _lines(self) -> Mapping[str, tuple[bool, Figure]]:
         """By activity: whether its constant has a source, and what all of it takes in a launch."""
         return MappingProxyType({

@@ -61,9 +61,16 @@ class TokenSheet:
         return {
             "Chip": (chip.cost.die, chip.cost.die_yield, chip.cost.good_die, chip.cost.packaged, chip.cost.chip),
             "Energy of a token": (energy.counted, energy.assumed, energy.clock, energy.leakage, energy.token,
-                                  energy.full_power, cost.mean_power, cost.energy),
+                                  energy.full_power, energy.density, cost.mean_power, cost.energy),
             "Cost of a token": (energy.tokens, cost.rate, *cost.parts.values(), cost.total),
         }  # fmt: skip
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What can't be made, clocked or cooled, by typical figures."""
+        limit = self.chip.constants["cooling.limit"].typical
+        is_hot = self.sheet.interval(self.energy.density).typical > limit
+        return (*self.chip.limits, *(["launch after launch the die takes more power than can be cooled"] * is_hot))
 
     @cached_property
     def sheet(self) -> Sheet:
