@@ -38,6 +38,7 @@ CHIPS = {
     "8 lanes": {"mxm.num_reram_tiles": 512, "mem.num_words": 768},
     "16 lanes": {"lanes": 16, "mem.num_words": 768},
     "short queues": {"mxm.num_reram_tiles": 512, "mem.num_words": 768, "max_queue_entries": 700},
+    "little MEM": {"mxm.num_reram_tiles": 512, "mem.num_words": 118},
     "one hold register": {"mxm.num_reram_tiles": 512, "mem.num_words": 1024, "vxm.num_holds": 1},
 }
 VOCAB, CONTEXT = 270, 32
@@ -87,6 +88,7 @@ QUICK = {
     ("five layers", "16 lanes"),
     ("one layer", "8 lanes"),
     ("five layers", "short queues"),
+    ("five layers", "little MEM"),
 }
 
 
@@ -105,14 +107,14 @@ def test_executions_are_equal(model: str, chip: str) -> None:
         assert device.next_token == device.logits().argmax()
 
 
-def test_short_queues_have_fewer_tokens_under_way() -> None:
+def test_short_queues_and_little_mem_have_fewer_tokens_under_way() -> None:
     shape, stages = Shape(8, CONTEXT), dict[str, int]()
-    for chip in ("8 lanes", "short queues"):
+    for chip in ("8 lanes", "short queues", "little MEM"):
         compiled = compile_model(
             graph_of("five layers"), load("tiny").with_fields(CHIPS[chip]), CONTEXT, shapes=[shape]
         )
         stages[chip] = compiled.schedules[shape.name][1].num_stages
-    assert 1 < stages["short queues"] < stages["8 lanes"]
+    assert min(stages.values()) > 1 and max(stages["short queues"], stages["little MEM"]) < stages["8 lanes"]
 
 
 @pytest.mark.parametrize(

@@ -73,23 +73,31 @@ def compile_model(
 def _fitted(
     placed: Placed, shape: Shape, segments: Sequence[Segment], scheduled: dict[Segment, Scheduled]
 ) -> tuple[Program, tuple[Scheduled, ...]]:
-    """The program of a shape and its schedule, with as many tokens under way at once as the queues have entries for.
+    """The program of a shape and its schedule, with as many tokens under way at once as queues and MEM have room for.
     `scheduled` keeps what programs share. InputError where one at a time is too much."""
     chosen = tuple(_once(scheduled, segment, placed.chip) for segment in segments)
     while True:
-        program = program_of(placed, shape, chosen)
-        fullest = max(program.queues, key=lambda name: len(program.queues[name]))
-        need, have = len(program.queues[fullest]), placed.chip.max_queue_entries
-        if need <= have:
+        try:
+            program = program_of(placed, shape, chosen)
+            _check_queues(program, placed.chip)
             return program, chosen
-        crowded = max(chosen, key=lambda one: one.num_stages * len(one.issues) * (one.num_stages > 1))
-        if crowded.num_stages == 1:
-            raise InputError(
-                f"chip {placed.chip.name}: max_queue_entries = {have}: {shape.name} needs {need} in {fullest}; "
-                f"choose a larger chip or --set max_queue_entries={need}"
-            )
+        except InputError:
+            crowded = max(chosen, key=lambda one: one.num_stages * len(one.issues) * (one.num_stages > 1))
+            if crowded.num_stages == 1:
+                raise
         fewer = schedule(crowded.segment, placed.chip, crowded)
         chosen = tuple(fewer if one is crowded else one for one in chosen)
+
+
+def _check_queues(program: Program, chip: Chip) -> None:
+    """InputError where a queue has fewer entries than the program has for it."""
+    fullest = max(program.queues, key=lambda name: len(program.queues[name]))
+    need, have = len(program.queues[fullest]), chip.max_queue_entries
+    if need > have:
+        raise InputError(
+            f"chip {chip.name}: max_queue_entries = {have}: {program.name} needs {need} in {fullest}; "
+            f"choose a larger chip or --set max_queue_entries={need}"
+        )
 
 
 def _once(scheduled: dict[Segment, Scheduled], segment: Segment, chip: Chip) -> Scheduled:
