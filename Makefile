@@ -17,7 +17,7 @@ export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help run test docs lint slow anchor fuzz link-mutants link-schedules formal mutants synth rtl-token bench lock clean
+.PHONY: help run test plots docs lint slow anchor fuzz link-mutants link-schedules formal mutants synth rtl-token bench lock clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \t\2/p' Makefile | expand -t 22
@@ -27,6 +27,8 @@ run: $(STAMPS)/run $(STAMPS)/model ## run a language model on the chip
 
 test: lint $(STAMPS)/model | compiler-here ## the default tests, after a quick lint
 	$(PYTEST)
+
+plots: $(STAMPS)/test ## what draws pictures of costs, and all else that tests need
 
 docs: $(STAMPS)/docs ## this documentation as a site, in build/docs
 	$(BIN)/mkdocs build

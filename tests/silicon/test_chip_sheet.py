@@ -129,6 +129,7 @@ def test_warnings_say_what_cannot_be() -> None:
     assert any("cooled" in one for one in sheet_of(load("groq-tsp")).warnings)
     large = load("demonstrator").with_fields({"mxm.num_reram_tiles": 16384})
     assert any("scanner" in one for one in sheet_of(large).warnings)
+    assert not any("wafer" in one for one in sheet_of(large).warnings)
     fast = load("demonstrator").with_fields({"clock_mhz": 1200})
     assert any("clock of 1,200 MHz" in one for one in sheet_of(fast).warnings)
     cool = ChipSheet(load("demonstrator"), load_constants(), Plan(), load_percent=1)
@@ -161,6 +162,7 @@ def test_a_chip_beyond_all_measure_has_figures_and_a_warning() -> None:
     sheet = sheet_of(load("demonstrator").with_fields({"lanes": 1024, "layout.num_mem_west": 256}))
     assert sheet.sheet.interval(sheet.cost.good_die).low > 0 and sheet.sheet.interval(sheet.cost.gross).low == 1
     assert any("scanner" in one for one in sheet.warnings)
+    assert any("larger than a wafer" in one for one in sheet.warnings)
 
 
 def test_the_longest_hop_has_the_interval_of_the_widest_slice() -> None:

@@ -1,5 +1,6 @@
 """Constants: each has unit, bounds in order, a source and its confidence; a wrong file is refused in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_file_replaces_what_it_names(tmp_path: Path) -> None:
         ("[cooling.limit]\n" + GOOD.replace("assumption", "exact"), "confidence = 'exact': must be sourced"),
         ("[cooling.limit]\n" + GOOD.replace("W/mm^2", "W/parsec"), "cooling.limit.unit = 'W/parsec': no unit"),
         ("[cooling.limit]\n" + GOOD.replace("W/mm^2", "mm"), "cooling.limit.unit = mm: must be as W/mm"),
-        ("[cooling.limits]\n" + GOOD, "cooling.limits: no such constant"),
+        ("[cooling.limits]\n" + GOOD, "cooling.limits: no such constant; did you mean cooling.limit"),
         ("[fo4]\n" + GOOD.replace("typical = 1", "by_node = { a = 1 }"), "fo4.by_node.a = 1: must be a number"),
         ("[cooling.limit]\n" + GOOD.replace("typical = 1", "typical = -1"), "must be in order, and not negative"),
         ("cooling = 1", "cooling = 1: must be a table"),
@@ -90,3 +91,10 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> No
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load_constants(tmp_path / "none.toml")
+
+
+def test_the_example_of_the_page_is_a_file_of_constants(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "own.toml").write_text(example)
+    assert load_constants(tmp_path / "own.toml")["node.28.wafer.price"].typical == 2800

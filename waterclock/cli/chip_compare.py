@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waterclock.cli.app import AsJson, Changes, chip_of
+from waterclock.cli.app import AsJson, chip_of
 from waterclock.cli.chip import chip_app
 from waterclock.cli.chip_cost import DefectsOption, VolumeOption, YieldOption, plan_of
 from waterclock.cli.chip_export import classes
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @chip_app.command("compare")
 def chip_compare(
     names: Annotated[list[str], typer.Argument(metavar="CHIP CHIP...", help="chips that ship or .toml files")],
-    changes: Changes = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="change a field of all these chips; repeatable"),
+    ] = None,
     defects: DefectsOption = "actuary",
     yield_model: YieldOption = "negative-binomial",
     volume: VolumeOption = 100_000,

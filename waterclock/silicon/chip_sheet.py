@@ -1,5 +1,6 @@
 """Everything about a chip that follows from its record: area, power, timing, cost, export control, on one sheet."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -85,10 +86,18 @@ class ChipSheet:
         holds_by_warning = {
             "the die is larger than a scanner exposes: it can't be made in one piece":
                 self._typical(self.cost.reticle) > 100,
+            "the die is larger than a wafer: it is priced as the one die of a wafer":
+                self._typical(self.cost.die) > self._usable_mm2,
             f"the clock of {self.chip.clock_mhz:,} MHz is above what the slowest path allows":
                 self._typical(self.timing.limit) < self.chip.clock_mhz - TOLERANCE_MHZ,
         }  # fmt: skip
         return tuple(warning for warning, holds in holds_by_warning.items() if holds)
+
+    @property
+    def _usable_mm2(self) -> float:
+        """Of a wafer, without its edge."""
+        diameter, edge = (self.constants[f"wafer.{name}"].typical for name in ("diameter", "edge"))
+        return math.pi / 4 * max(0, diameter - 2 * edge) ** 2
 
     def _is_hot(self, density: Figure) -> bool:
         return self._typical(density) > self.constants["cooling.limit"].typical

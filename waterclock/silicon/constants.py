@@ -17,6 +17,7 @@ from typing import Any, cast
 from waterclock.chip.files import contents
 from waterclock.errors import InputError
 from waterclock.silicon.figure import Confidence, Figure, leaf
+from waterclock.silicon.sheet import closest
 
 FILES = (
     "nodes.toml",
@@ -67,7 +68,7 @@ def load_constants(changes: Path | None = None) -> Constants:
     own = _constants(contents(changes, "constants"), str(changes))
     for name in own:
         if name not in _shipped().by_name:
-            raise InputError(f"{changes}: {name}: no such constant")
+            raise InputError(f"{changes}: {name}: no such constant{closest(name, _shipped().by_name)}")
         if own[name].unit.dimension != _shipped()[name].unit.dimension:
             raise InputError(f"{changes}: {name}.unit = {own[name].unit}: must be as {_shipped()[name].unit}")
     return Constants(MappingProxyType({**_shipped().by_name, **own}))

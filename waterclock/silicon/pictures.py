@@ -54,7 +54,9 @@ def check_pictures(path: Path) -> None:
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: a picture must end in {' or '.join(FORMATS)}")
     if find_spec("matplotlib") is None:
-        raise WaterclockError("pictures need the extra `plots` (pip install 'waterclock[plots]')")
+        raise WaterclockError(
+            "pictures need the extra `plots`: make plots in a clone, else pip install 'waterclock[plots]'"
+        )
 
 
 def tornado(swings: Sequence[Swing], typical: float, title: str, unit: str) -> Draw:

@@ -61,7 +61,11 @@ class ChipTiming:
     @cached_property
     def limit(self) -> Figure:
         clock = CYCLE / maximum(*self.periods)
-        return clock.named("timing.clock", "MHz", "the clock that the slowest of these paths allows")
+        return clock.named(
+            "timing.clock",
+            "MHz",
+            "the clock that the slowest of these paths allows; the latencies of instructions are not checked",
+        )
 
     @cached_property
     def slack(self) -> Figure:
