@@ -49,7 +49,5 @@ def test_what_cannot_be_drawn_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(InputError, match=r"a picture must end in .svg or .png"):
         check_pictures(Path("x.gif"))
     monkeypatch.setattr("waterclock.silicon.pictures.find_spec", lambda name: None)
-    with pytest.raises(
-        WaterclockError, match="extra `plots`: make plots in a clone"
-    ):
+    with pytest.raises(WaterclockError, match="extra `plots`: make plots in a clone"):
         check_pictures(Path("x.svg"))
