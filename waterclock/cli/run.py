@@ -85,13 +85,15 @@ def _print_summary(llm: "LLM", done: "Completion", sampling: Sampling, seconds: 
     figures = speed(deployment, program)
     num_prompt = max(0, len(done.cycles) - len(done.tokens) + 1)
     prompt, answer = done.cycles[:num_prompt], done.cycles[num_prompt:]
+    has_buckets = sum(each.num_tokens == 1 for each in llm.device.programs.values()) > 1
+    what = f"a token of {program.name}" if has_buckets else "a token"
     num_fed = len(done.prompt_tokens) + len(answer)
     lines = [
         f"{deployment.config.name} on {deployment.chip.name}, context {llm.device.num_positions}: "
         f"{len(done.prompt_tokens)} tokens in, {len(done.tokens)} out, ended by {done.finish}",
         f"the prompt took {sum(prompt):,} cycles in {_launches(prompt)}"
         + (f", then {_launches(answer)} {_each(answer)}" if answer else ""),
-        f"a token: {figures.length_cycles:,} cycles, {figures.latency_ns / 1000:,.1f} us at {figures.clock_mhz:,} MHz, "
+        f"{what}: {figures.length_cycles:,} cycles, {figures.latency_ns / 1000:,.1f} us at {figures.clock_mhz:,} MHz, "
         f"{figures.tokens_per_s:,.0f} tokens/s with a launch gap of {figures.launch_gap_cycles} cycles"
         + ("" if sampling.is_the_chips else ", the host's choice of tokens not counted"),
         f"busy: MXMs {figures.mxm_utilization:.1%}, ALUs {figures.alu_utilization:.1%}; "
