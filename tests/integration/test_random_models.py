@@ -117,6 +117,18 @@ def test_executions_are_equal_where_the_position_table_is_in_pieces(tmp_path: Pa
     assert_executions_equal(built, random_tokens(built, 160, 8), {0, 63, 64, 127, 128, 159})
 
 
+@pytest.mark.parametrize("name", ["a kv head each", "three to a kv head"])
+def test_the_bound_knows_that_heads_share_the_alus(tmp_path: Path, roomy: Chip, name: str) -> None:
+    """With one ALU, a further vector of positions costs each of three heads in two layers its twelve operations."""
+    chip = roomy.with_fields({"vxm.num_alus": 1, "mxm.num_sram_tiles": 512, "mem.num_words": 1024})
+    graph, bounds = random_graph(tmp_path, seed=6, **SHAPES[name]), list[int]()
+    for context in (64, 128):
+        built = build(graph, chip, context)
+        bounds.append(built.deployment.explanations[built.program.name].bound_cycles)
+        assert bounds[-1] <= built.program.length_cycles
+    assert bounds[1] - bounds[0] == 2 * 3 * 12 * (128 - 64) // chip.lanes
+
+
 def test_a_sequence_that_starts_again_leaves_no_trace_of_the_one_before(tmp_path: Path, tiny: Chip) -> None:
     built = build(random_graph(tmp_path, **SHAPES["four to a kv head"]), tiny, CONTEXT)
     machine = built.machine()
